@@ -1,0 +1,72 @@
+"""The one model that every format is read into: frozen, without I/O and without encodings.
+
+variables     Variable, VariableSlice, Extent
+checkpoints   Checkpoint, CheckpointDirectory, CheckpointState, ObjectGraph
+graphs        Graph, Node, Function, TensorInfo
+tensors       type and shape of a tensor in a graph
+saved_models  MetaGraph, Signature, Saver, Collection, SavedModel
+values        TensorValue: elements that are read when asked for
+"""
+
+from __future__ import annotations
+
+from tfartifacts.model.checkpoints import (
+    Checkpoint,
+    CheckpointDirectory,
+    CheckpointState,
+    File,
+    ObjectGraph,
+    StateEntry,
+)
+from tfartifacts.model.graphs import (
+    Function,
+    FunctionCall,
+    Graph,
+    Node,
+    OpDef,
+    SparseNames,
+    TensorInfo,
+    Versions,
+)
+from tfartifacts.model.saved_models import (
+    Asset,
+    AssetFile,
+    Collection,
+    MetaGraph,
+    MetaInfo,
+    SavedModel,
+    Saver,
+    Signature,
+)
+from tfartifacts.model.variables import Extent, Variable, VariableSlice
+
+Artifact = CheckpointDirectory | Checkpoint | MetaGraph | SavedModel | Graph
+
+__all__ = [
+    "Artifact",
+    "Asset",
+    "AssetFile",
+    "Checkpoint",
+    "CheckpointDirectory",
+    "CheckpointState",
+    "Collection",
+    "Extent",
+    "File",
+    "Function",
+    "FunctionCall",
+    "Graph",
+    "MetaGraph",
+    "MetaInfo",
+    "Node",
+    "ObjectGraph",
+    "OpDef",
+    "SavedModel",
+    "Saver",
+    "Signature",
+    "SparseNames",
+    "StateEntry",
+    "TensorInfo",
+    "Variable",
+    "VariableSlice",
+    "Versions",
+]

@@ -1,0 +1,167 @@
+"""A checkpoint, and a folder of them with its state file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, ClassVar
+
+from tfartifacts.errors import TfArtifactsError
+from tfartifacts.model.graphs import Versions
+from tfartifacts.model.values import Always, Deferred
+
+if TYPE_CHECKING:
+    from tfartifacts.model.saved_models import MetaGraph
+    from tfartifacts.model.variables import Variable
+
+# What every TensorFlow so far writes (tensor_bundle.h, kTensorBundleVersion).
+BUNDLE_VERSIONS = Versions(producer=1)
+
+_STEP = re.compile(r"-(\d{1,18})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A member of an artifact on disk; sizes in bytes, times in seconds since 1970 (UTC)."""
+
+    path: str
+    size: int
+    modified: float
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectGraph:
+    """What an object-based checkpoint knows of its keys (trackable_object_graph.proto).
+
+    `full_names` maps a checkpoint key to the variable's name; a key without one is left out.
+    `slot_keys` are the keys of optimizer slot variables.
+    """
+
+    num_objects: int
+    full_names: Mapping[str, str]
+    slot_keys: frozenset[str]
+
+
+def _no_meta_graph() -> Deferred[MetaGraph | None]:
+    return Deferred(Always(None))
+
+
+def _no_object_graph() -> Deferred[ObjectGraph | None]:
+    return Deferred(Always(None))
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Variables saved together under one checkpoint prefix.
+
+    `path` is the prefix, such as `runs/model.ckpt-7`. `variables` is in file order (by name, as
+    bytes); its values are read when asked for, everything else was checked when it was opened.
+    `format` is "V1" or "V2". `problems` are faults seen without reading values: data files that
+    are missing or shorter than the index says.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+
+    path: str
+    format: str
+    num_shards: int
+    variables: Mapping[str, Variable]
+    versions: Versions = BUNDLE_VERSIONS
+    byte_order: str = "little"
+    files: tuple[File, ...] = ()
+    problems: tuple[TfArtifactsError, ...] = ()
+    notes: tuple[str, ...] = ()
+    meta_graph_part: Deferred[MetaGraph | None] = field(default_factory=_no_meta_graph, repr=False)
+    object_graph_part: Deferred[ObjectGraph | None] = field(
+        default_factory=_no_object_graph, repr=False
+    )
+
+    @property
+    def prefix(self) -> str:
+        """The checkpoint prefix; the same as `path`."""
+        return self.path
+
+    @property
+    def step(self) -> int | None:
+        """The global step in the prefix, 7 in `model.ckpt-7`; None without one."""
+        match = _STEP.search(self.path)
+        return int(match[1]) if match else None
+
+    @property
+    def meta_graph(self) -> MetaGraph | None:
+        """The graph saved beside it (`<prefix>.meta`); None where there is none.
+
+        Read when first asked for; raises FormatError if the file is damaged.
+        """
+        return self.meta_graph_part.get()
+
+    @property
+    def object_graph(self) -> ObjectGraph | None:
+        """Names and slots of an object-based checkpoint; None for a name-based one.
+
+        Read from the data file when first asked for; None too where that file is missing.
+        """
+        return self.object_graph_part.get()
+
+    @property
+    def num_parameters(self) -> int:
+        """Elements of all variables together."""
+        return sum(prod(variable.shape) for variable in self.variables.values())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all variables together, as a V2 checkpoint stores them."""
+        return sum(variable.nbytes for variable in self.variables.values())
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointState:
+    """A `checkpoint` state file as written (checkpoint_state.proto), paths untouched.
+
+    Times are seconds since 1970; `timestamps` is empty or as long as `all_paths`.
+    """
+
+    latest_path: str
+    all_paths: tuple[str, ...] = ()
+    timestamps: tuple[float, ...] = ()
+    last_preserved: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateEntry:
+    """One path of a state file and what became of it.
+
+    `prefix` is where the checkpoint was found, None if nowhere. `relocated`: not at the recorded
+    path, but beside the state file. `outside`: the recorded path leads out of the folder and was
+    not followed.
+    """
+
+    recorded: str
+    prefix: str | None
+    relocated: bool = False
+    outside: bool = False
+    timestamp: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class CheckpointDirectory:
+    """A folder of checkpoints with its state file.
+
+    `checkpoints` are those the state file names and that are there, oldest first; without a state
+    file all there are, by step. `unlisted` are there but not named. `latest` is the one the
+    state file calls the latest (without a state file: the last one), None if it is gone. `broken`
+    maps the prefix of a checkpoint that cannot be opened to the reason.
+    """
+
+    kind: ClassVar[str] = "checkpoint-directory"
+
+    path: str
+    state: CheckpointState | None
+    entries: tuple[StateEntry, ...]
+    checkpoints: tuple[Checkpoint, ...]
+    latest: Checkpoint | None
+    unlisted: tuple[Checkpoint, ...] = ()
+    broken: Mapping[str, TfArtifactsError] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,112 @@
+"""Values that are read when asked for: what a format promises the model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from tfartifacts.dtypes import DType
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.generic] | NDArray[np.object_]
+
+Shape = tuple[int, ...]
+PartialShape = tuple[int | None, ...] | None  # None inside: unknown size; None: unknown rank
+Buffer = bytes | bytearray | memoryview
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a value's stored bytes lie.
+
+    `offset` and `size` are bytes in `file`; `shard` counts from 0; `crc32c` is masked as stored
+    (tensorflow/core/lib/hash/crc32c.h) and covers the value as its format says.
+    """
+
+    file: str
+    shard: int
+    offset: int
+    size: int
+    crc32c: int
+
+
+class TensorValue(Protocol):
+    """The elements of one tensor, somewhere.
+
+    Nothing is opened before `read` or `stored`; each call opens its file anew, so values can be
+    pickled and read from several threads. Both check every checksum the format has.
+    """
+
+    @property
+    def dtype(self) -> DType: ...
+
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes as stored in a V2 checkpoint (strings: with their lengths)."""
+        ...
+
+    @property
+    def location(self) -> Location | None:
+        """Where the bytes lie in a V2 data file; None for values of any other origin."""
+        ...
+
+    def read(self) -> Array:
+        """All elements, in native byte order; strings and variants as an object array of bytes."""
+        ...
+
+    def stored(self) -> Iterator[Buffer]:
+        """The elements as a V2 checkpoint stores them on a little-endian machine, in pieces.
+
+        A piece is valid until the next one is asked for. Raises ChecksumError at the end where
+        the source's checksum does not fit.
+        """
+        ...
+
+
+class Deferred(Generic[T]):
+    """A part that is loaded when first asked for, then kept.
+
+    Pickling keeps the loader, which must itself be picklable, and drops what was loaded.
+    """
+
+    __slots__ = ("_load", "_loaded", "_lock", "_value")
+
+    def __init__(self, load: Callable[[], T]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._loaded = False
+        self._value: T | None = None
+
+    def get(self) -> T:
+        if not self._loaded:
+            with self._lock:
+                if not self._loaded:
+                    self._value = self._load()
+                    self._loaded = True
+        return self._value  # type: ignore[return-value]  # set together with _loaded
+
+    def __getstate__(self) -> Any:
+        return self._load
+
+    def __setstate__(self, state: Any) -> None:
+        Deferred.__init__(self, state)
+
+
+@dataclass(frozen=True, slots=True)
+class Always(Generic[T]):
+    """A loader for `Deferred` whose value is known already."""
+
+    value: T
+
+    def __call__(self) -> T:
+        return self.value

@@ -1,0 +1,104 @@
+"""A variable: one named entry of a checkpoint, stored whole or in slices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+from tfartifacts.dtypes import DType
+from tfartifacts.model.values import Shape, TensorValue
+
+if TYPE_CHECKING:
+    from tfartifacts.model.values import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The part of one dimension that a slice covers.
+
+    `length` None means the whole dimension (tensor_slice.proto: an extent without length).
+    """
+
+    start: int = 0
+    length: int | None = None
+
+    def bounds(self, dimension: int) -> tuple[int, int]:
+        """First and one past the last index covered, for a dimension of that size."""
+        if self.length is None:
+            return 0, dimension
+        return self.start, self.start + self.length
+
+    def __str__(self) -> str:
+        """As in a shape_and_slice string: `0,2`, or `-` for the whole dimension."""
+        return "-" if self.length is None else f"{self.start},{self.length}"
+
+
+@dataclass(frozen=True, slots=True)
+class VariableSlice:
+    """A stored part of a partitioned variable: one extent for each dimension."""
+
+    extents: tuple[Extent, ...]
+    value: TensorValue
+
+    def __str__(self) -> str:
+        return ":".join(str(extent) for extent in self.extents)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A checkpoint's entry: a name, a type, a shape, and elements that are read when asked for.
+
+    `value` holds the elements; a partitioned variable has None there and its parts in `slices`,
+    which together cover `shape` without overlap.
+    """
+
+    name: str
+    dtype: DType
+    shape: Shape
+    value: TensorValue | None
+    slices: tuple[VariableSlice, ...] = ()
+
+    @property
+    def num_elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes as stored in a V2 checkpoint (strings: with their lengths), all slices together."""
+        return sum(value.nbytes for value in self.values)
+
+    @property
+    def values(self) -> tuple[TensorValue, ...]:
+        """The stored pieces: one, or one for each slice."""
+        if self.value is not None:
+            return (self.value,)
+        return tuple(part.value for part in self.slices)
+
+    @property
+    def shard(self) -> int | None:
+        """The shard it lies in; None if its slices lie in several, or it is in no data file."""
+        shards = {value.location.shard for value in self.values if value.location is not None}
+        return shards.pop() if len(shards) == 1 else None
+
+    def read(self) -> Array:
+        """All elements as an array of `shape`; opens the file now and checks its checksum.
+
+        Strings and variants come as an object array of bytes, bfloat16, float8 and the types of
+        less than a byte as ml_dtypes', quantized types as the integers they are stored in.
+
+        Raises ChecksumError for damage, FormatError for a data file that is too short,
+        PathNotFoundError where it is missing.
+        """
+        if self.value is not None:
+            return self.value.read()
+        import numpy as np
+
+        whole = np.empty(self.shape, self.dtype.to_numpy())
+        for part in self.slices:
+            place = tuple(
+                slice(*extent.bounds(dimension))
+                for extent, dimension in zip(part.extents, self.shape, strict=True)
+            )
+            whole[place] = part.value.read()
+        return whole
