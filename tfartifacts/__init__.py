@@ -1,0 +1,97 @@
+"""Read, explain, check and convert what TensorFlow leaves on disk, without TensorFlow.
+
+    import tfartifacts as tfa
+
+    checkpoint = tfa.open("runs/model.ckpt-7")
+    checkpoint.variables["dense/kernel"].read()
+
+Names are imported when they are first used: starting fast is a feature.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tfartifacts.convert import checkpoint_to_saved_model as checkpoint_to_saved_model
+    from tfartifacts.convert import saved_model_to_checkpoint as saved_model_to_checkpoint
+    from tfartifacts.dtypes import DType as DType
+    from tfartifacts.errors import ChecksumError as ChecksumError
+    from tfartifacts.errors import ConversionError as ConversionError
+    from tfartifacts.errors import DestinationExistsError as DestinationExistsError
+    from tfartifacts.errors import FormatError as FormatError
+    from tfartifacts.errors import MissingDependencyError as MissingDependencyError
+    from tfartifacts.errors import NameNotFoundError as NameNotFoundError
+    from tfartifacts.errors import NotThisFormatError as NotThisFormatError
+    from tfartifacts.errors import PathNotFoundError as PathNotFoundError
+    from tfartifacts.errors import TfArtifactsError as TfArtifactsError
+    from tfartifacts.errors import UnsupportedError as UnsupportedError
+    from tfartifacts.errors import WriteError as WriteError
+    from tfartifacts.model import Artifact as Artifact
+    from tfartifacts.model import Checkpoint as Checkpoint
+    from tfartifacts.model import CheckpointDirectory as CheckpointDirectory
+    from tfartifacts.model import Graph as Graph
+    from tfartifacts.model import MetaGraph as MetaGraph
+    from tfartifacts.model import Node as Node
+    from tfartifacts.model import SavedModel as SavedModel
+    from tfartifacts.model import Signature as Signature
+    from tfartifacts.model import TensorInfo as TensorInfo
+    from tfartifacts.model import Variable as Variable
+    from tfartifacts.opening import open_artifact as open
+    from tfartifacts.saving import save as save
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "tfartifacts.convert": ("checkpoint_to_saved_model", "saved_model_to_checkpoint"),
+    "tfartifacts.dtypes": ("DType",),
+    "tfartifacts.errors": (
+        "ChecksumError",
+        "ConversionError",
+        "DestinationExistsError",
+        "FormatError",
+        "MissingDependencyError",
+        "NameNotFoundError",
+        "NotThisFormatError",
+        "PathNotFoundError",
+        "TfArtifactsError",
+        "UnsupportedError",
+        "WriteError",
+    ),
+    "tfartifacts.model": (
+        "Artifact",
+        "Checkpoint",
+        "CheckpointDirectory",
+        "Graph",
+        "MetaGraph",
+        "Node",
+        "SavedModel",
+        "Signature",
+        "TensorInfo",
+        "Variable",
+    ),
+    "tfartifacts.opening": ("open_artifact",),
+    "tfartifacts.saving": ("save",),
+}
+_ORIGINS = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604 - every name is a literal above
+    "open",
+    *sorted(name for name in _ORIGINS if name != "open_artifact"),
+]
+
+
+def __getattr__(name: str) -> object:
+    wanted = "open_artifact" if name == "open" else name
+    module = _ORIGINS.get(wanted)
+    if module is None or name == "open_artifact":
+        raise AttributeError(f"module 'tfartifacts' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(module), wanted)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

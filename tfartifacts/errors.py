@@ -90,8 +90,11 @@ class MissingDependencyError(TfArtifactsError, ImportError):
 
 
 @contextmanager
-def located(path: str, base: int = 0) -> Iterator[None]:
-    """Give errors raised inside, that name no file yet, this path; move their offsets by `base`."""
+def located(path: str | None, base: int = 0) -> Iterator[None]:
+    """Give errors raised inside, that name no file yet, this path; move their offsets by `base`.
+
+    With path None only the offsets move: for a part of a file that knows where it starts.
+    """
     try:
         yield
     except TfArtifactsError as error:

@@ -19,6 +19,7 @@ from tfartifacts.model.checkpoints import (
     StateEntry,
 )
 from tfartifacts.model.graphs import (
+    Constant,
     Function,
     FunctionCall,
     Graph,
@@ -50,6 +51,7 @@ __all__ = [
     "CheckpointDirectory",
     "CheckpointState",
     "Collection",
+    "Constant",
     "Extent",
     "File",
     "Function",

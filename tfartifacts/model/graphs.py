@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import name_not_found
 from tfartifacts.model.values import PartialShape, Shape
-
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class ConstantValue(Protocol):
@@ -34,11 +31,28 @@ class ConstantValue(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Constant:
+    """A small constant made here: elements in row-major order, bytes for strings."""
+
+    dtype: DType
+    shape: Shape
+    elements: tuple[Any, ...]
+
+    def read(self) -> Any:
+        import numpy as np
+
+        return np.array(self.elements, self.dtype.to_numpy()).reshape(self.shape)
+
+    def strings(self) -> tuple[bytes, ...]:
+        return self.elements
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionCall:
     """An attribute that names a function, with the attributes bound to it."""
 
     name: str
-    attrs: Mapping[str, Any] = EMPTY
+    attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +89,7 @@ class Node:
     op: str
     inputs: tuple[str, ...] = ()
     device: str = ""
-    attrs: Mapping[str, AttrValue] = EMPTY
+    attrs: Mapping[str, AttrValue] = field(default_factory=dict)
     unknown_fields: bytes = b""
 
 
@@ -104,17 +118,17 @@ class OpDef:
 class Function:
     """A function of the graph's library (function.proto).
 
-    `returns` maps an output's name to the tensor inside that it is. `unknown_fields` are all
-    other fields, encoded (attributes, control returns, argument attributes).
+    `returns` maps an output's name to the tensor inside that it is. To change a function, replace
+    its `nodes`; everything else is written from `encoded`, the fields of the FunctionDef but its
+    nodes.
     """
 
     name: str
     inputs: tuple[Argument, ...]
     outputs: tuple[Argument, ...]
     nodes: Sequence[Node]
-    returns: Mapping[str, str] = EMPTY
-    attrs: Mapping[str, AttrValue] = EMPTY
-    unknown_fields: bytes = b""
+    returns: Mapping[str, str] = field(default_factory=dict)
+    encoded: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +201,9 @@ class Graph:
     kind: ClassVar[str] = "graph-def"
 
     nodes: Sequence[Node]
-    functions: Mapping[str, Function] = EMPTY
+    functions: Mapping[str, Function] = field(default_factory=dict)
     versions: Versions = NO_VERSIONS
-    op_defs: Mapping[str, OpDef] = EMPTY
+    op_defs: Mapping[str, OpDef] = field(default_factory=dict)
     path: str | None = None
     notes: tuple[str, ...] = ()
     unknown_fields: bytes = b""

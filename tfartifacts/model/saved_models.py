@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfartifacts.errors import NameNotFoundError
 from tfartifacts.model.checkpoints import Checkpoint
-from tfartifacts.model.graphs import EMPTY, Graph, OpDef, TensorInfo
+from tfartifacts.model.graphs import Graph, OpDef, TensorInfo
 
 if TYPE_CHECKING:
     from tfartifacts.model.checkpoints import File
@@ -76,7 +76,7 @@ class MetaInfo:
     tags: tuple[str, ...] = ()
     tensorflow_version: str = ""
     tensorflow_git_version: str = ""
-    op_defs: Mapping[str, OpDef] = EMPTY
+    op_defs: Mapping[str, OpDef] = field(default_factory=dict)
     stripped_default_attrs: bool = False
     unknown_fields: bytes = b""
 
@@ -97,9 +97,9 @@ class MetaGraph:
 
     graph: Graph
     info: MetaInfo = NO_INFO
-    signatures: Mapping[str, Signature] = EMPTY
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
     saver: Saver | None = None
-    collections: Mapping[str, Collection] = EMPTY
+    collections: Mapping[str, Collection] = field(default_factory=dict)
     asset_files: tuple[AssetFile, ...] = ()
     object_graph: bytes | None = field(default=None, repr=False)
     path: str | None = None

@@ -7,6 +7,7 @@ For developers; needs grpcio-tools for its protoc.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,28 +19,17 @@ PACKAGE_ROOT = SCHEMA.parents[2]  # so that imports in the .proto read tfartifac
 
 
 def compile_schema() -> bytes:
-    """The bytes of tensorflow.desc, the same for every version of protoc.
-
-    Raises ModuleNotFoundError where grpcio-tools is not installed.
-    """
-    import grpc_tools
-    from grpc_tools import protoc
-
-    include = Path(grpc_tools.__file__).parent / "_proto"  # holds google/protobuf/any.proto
+    """The bytes of tensorflow.desc, whichever version of protoc made them."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "tensorflow.desc"
-        status = protoc.main(
-            [
-                "protoc",
-                f"--proto_path={PACKAGE_ROOT}",
-                f"--proto_path={include}",
-                "--include_imports",
-                f"--descriptor_set_out={output}",
-                str(SCHEMA / "tensorflow.proto"),
-            ]
-        )
-        if status != 0:
-            sys.exit(status)
+        protoc = [
+            *(sys.executable, "-m", "grpc_tools.protoc"),  # brings google/protobuf/any.proto
+            f"--proto_path={PACKAGE_ROOT}",
+            "--include_imports",
+            f"--descriptor_set_out={output}",
+            str(SCHEMA / "tensorflow.proto"),
+        ]
+        subprocess.run(protoc, check=True)
         files = descriptor_pb2.FileDescriptorSet.FromString(output.read_bytes())
     for file in files.file:
         # Package names for other languages: these change from one protobuf to the next.

@@ -1,0 +1,32 @@
+"""`tfartifacts`, and `python -m tfartifacts`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    import gc
+
+    # What a command builds it keeps until the end: looking for garbage in it is lost time.
+    gc.set_threshold(100_000, 50, 50)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line; gives its exit code."""
+    from tfartifacts.cli.errors import guarded
+
+    return guarded(lambda: _command(arguments), debug="--debug" in arguments)
+
+
+def _command(arguments: list[str]) -> int:
+    from tfartifacts.cli.app import app
+
+    # Not "standalone": errors come to us, and what a command returns is its exit code.
+    return int(app(arguments, prog_name="tfartifacts", standalone_mode=False) or 0)
+
+
+if __name__ == "__main__":
+    main()

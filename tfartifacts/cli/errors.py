@@ -1,0 +1,117 @@
+"""The edge: an error becomes one line on standard error, a hint, and an exit code.
+
+  0  done
+  1  a finding
+  2  usage: an option or argument that makes no sense; a destination that is taken
+  3  not found, or not an artifact we support
+  4  damaged, so that the answer is incomplete
+  5  needs an extra that is not installed
+ 70  a fault of ours
+130  interrupted (Ctrl-C)
+141  whoever read the output went away
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tfartifacts.cli.output import OutputClosed, discard_output, write_error
+from tfartifacts.errors import (
+    ConversionError,
+    DestinationExistsError,
+    FormatError,
+    MissingDependencyError,
+    NameNotFoundError,
+    NotThisFormatError,
+    PathNotFoundError,
+    TfArtifactsError,
+    UnsupportedError,
+)
+
+DONE, FINDING, USAGE, NOT_FOUND, DAMAGED, MISSING_EXTRA = range(6)
+OUR_FAULT = 70
+INTERRUPTED = 130
+OUTPUT_CLOSED = 141
+
+# The first that fits counts.
+_CODES: tuple[tuple[type[TfArtifactsError], int], ...] = (
+    (PathNotFoundError, NOT_FOUND),
+    (NameNotFoundError, NOT_FOUND),
+    (NotThisFormatError, NOT_FOUND),
+    (UnsupportedError, NOT_FOUND),
+    (FormatError, DAMAGED),
+    (ConversionError, USAGE),
+    (DestinationExistsError, USAGE),
+    (MissingDependencyError, MISSING_EXTRA),
+)
+
+
+def exit_code(error: TfArtifactsError) -> int:
+    """The exit code of an error of the library; 1 where no other fits (a refused write)."""
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            return code
+    return FINDING
+
+
+def tell(error: TfArtifactsError, *, debug: bool = False) -> int:
+    """Write the error's line, with `debug` its traceback before; gives its exit code."""
+    _trace(error, debug)
+    write_error(f"tfartifacts: error: {error}")
+    return exit_code(error)
+
+
+def tell_all(errors: Iterable[TfArtifactsError], *, debug: bool = False) -> int:
+    """Write each error's line; gives the worst exit code, 0 without errors."""
+    return max([tell(error, debug=debug) for error in errors], default=DONE)
+
+
+def guarded(run: Callable[[], int], *, debug: bool = False) -> int:
+    """Run a command line to its exit code, whatever happens in it.
+
+    `debug` prints the traceback of an error before its line.
+    """
+    import typer
+
+    # The class of all complaints about arguments: click's, or typer's own copy of it.
+    usage_error: type[Exception] = typer.BadParameter.__mro__[2]
+    try:
+        return run()
+    except OutputClosed:
+        discard_output()
+        return OUTPUT_CLOSED
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except TfArtifactsError as error:
+        return tell(error, debug=debug)
+    except usage_error as error:
+        return _tell_usage(error)
+    except OSError as error:
+        _trace(error, debug)
+        where = "" if error.filename is None else f"{error.filename}: "
+        write_error(f"tfartifacts: error: {where}{error.strerror or error}")
+        return NOT_FOUND
+    except Exception as error:  # noqa: BLE001  # the last place where anything can be said
+        _trace(error, debug)
+        write_error(f"tfartifacts: error: unexpected {type(error).__name__}: {error}")
+        write_error("  a fault of tfartifacts: please report it, with what --debug prints")
+        return OUR_FAULT
+
+
+def _tell_usage(error: Exception) -> int:
+    message = error.format_message()  # type: ignore[attr-defined]  # both copies of click have it
+    context = getattr(error, "ctx", None)
+    command = "tfartifacts" if context is None else context.command_path
+    message = message[:1].lower() + message[1:].rstrip(".")
+    write_error(f"tfartifacts: error: {message or 'no command given'}")
+    write_error(f"  see {command} --help")
+    return USAGE
+
+
+def _trace(error: BaseException, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        for part in traceback.format_exception(error):
+            for line in part.splitlines():
+                write_error(line)

@@ -1,0 +1,109 @@
+"""`tfartifacts inspect`: show what is in an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from tfartifacts.report.view import SECTIONS
+
+
+class SortKey(str, Enum):
+    """What the rows of variables are ordered by."""
+
+    FILE = "file"
+    NAME = "name"
+    SIZE = "size"
+    SHAPE = "shape"
+    DTYPE = "dtype"
+    SHARD = "shard"
+
+
+def inspect(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="A folder, a checkpoint prefix, or any file of a checkpoint or SavedModel.",
+            show_default=False,
+        ),
+    ],
+    show: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--show",
+            metavar="SECTION,...",
+            help="Show these sections in full: " + ", ".join((*SECTIONS, "all")) + ".",
+        ),
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--values",
+            metavar="NAME",
+            help="Show the values of the variable of that name, or of all that a glob matches.",
+        ),
+    ] = None,
+    pattern: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            metavar="PATTERN",
+            help="List only names with this in them; with * or ? a glob for the whole name.",
+            show_default=False,
+        ),
+    ] = "",
+    sort: Annotated[
+        SortKey, typer.Option("--sort", help="Order of variables; size: largest first.")
+    ] = SortKey.FILE,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=0,
+            metavar="N",
+            help="Most rows of a table, 0: all. Default: 40 on a terminal, else all. "
+            "0 also prints all elements with --values.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,
+) -> int:
+    """Show what is in a checkpoint, a folder of them, a graph or a SavedModel.
+
+    \b
+    Examples:
+      tfartifacts inspect checkpoints/
+      tfartifacts inspect checkpoints/model.ckpt-7 --sort size --limit 10
+      tfartifacts inspect model.ckpt-7.meta --show placeholders,ops
+      tfartifacts inspect export/ --values 'dense/*' --json
+    """
+    from tfartifacts.cli.rendering import Request, report_all
+
+    request = Request(
+        sections=_sections(show or ()),
+        values=tuple(values or ()),
+        pattern=pattern,
+        sort=sort.value,
+        limit=limit,
+        as_json=as_json,
+        debug=debug,
+    )
+    return report_all(paths, request)
+
+
+def _sections(show: Sequence[str]) -> frozenset[str]:
+    """The sections of comma-separated, repeated --show options."""
+    wanted = [name for option in show for name in option.split(",") if name]
+    if "all" in wanted:
+        return frozenset(SECTIONS)
+    if unknown := [name for name in wanted if name not in SECTIONS]:
+        known = ", ".join((*SECTIONS, "all"))
+        raise typer.BadParameter(
+            f"no section {unknown[0]!r}; there is {known}", param_hint="'--show'"
+        )
+    return frozenset(wanted)

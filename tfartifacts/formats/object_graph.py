@@ -1,0 +1,56 @@
+"""TrackableObjectGraph: what an object-based checkpoint knows of its keys.
+
+    TrackableObjectGraph : 1 nodes*
+    node : 1 children*  2 attributes* {1 name  2 full_name  3 checkpoint_key}
+           3 slot_variables* {1 original_variable_node_id  2 slot_name  3 slot_variable_node_id}
+
+Stored as the string tensor `_CHECKPOINTABLE_OBJECT_GRAPH` of the checkpoint.
+Source: tensorflow/core/protobuf/trackable_object_graph.proto.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfartifacts.errors import ChecksumError, PathNotFoundError, located
+from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY, BundleVariables
+from tfartifacts.formats.tensor_data import StoredTensor
+from tfartifacts.formats.wire import Message
+from tfartifacts.model.checkpoints import ObjectGraph
+
+
+def read_object_graph(encoded: bytes) -> ObjectGraph:
+    """Readable names and slots. Raises FormatError."""
+    nodes = Message(encoded).messages(1)
+    full_names: dict[str, str] = {}
+    keys_of: dict[int, list[str]] = {}
+    slot_nodes: set[int] = set()
+    for position, node in enumerate(nodes):
+        for attribute in node.messages(2):
+            key = attribute.text(3)
+            keys_of.setdefault(position, []).append(key)
+            if full_name := attribute.text(2):
+                full_names[key] = full_name
+        slot_nodes.update(slot.integer(3) for slot in node.messages(3))
+    slot_keys = frozenset(key for node in slot_nodes for key in keys_of.get(node, ()))
+    return ObjectGraph(len(nodes), full_names, slot_keys)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadObjectGraph:
+    """Reads the object graph of a bundle when called; None where its data file is missing."""
+
+    variables: BundleVariables
+
+    def __call__(self) -> ObjectGraph | None:
+        variable = self.variables.get(OBJECT_GRAPH_KEY)
+        value = None if variable is None else variable.value
+        if not isinstance(value, StoredTensor) or value.dtype.name != "string":
+            return None
+        try:
+            elements = value.strings()
+        except (PathNotFoundError, ChecksumError):
+            # The names are a help; that the data is gone or damaged is told where it is read.
+            return None
+        with located(value.file):
+            return read_object_graph(elements[0]) if len(elements) == 1 else None

@@ -1,0 +1,392 @@
+"""A sorted table of byte strings, cut into blocks: `.index` files and V1 checkpoints.
+
+    table   : data_block* metaindex_block index_block footer
+    block   : contents trailer
+    trailer : compression:u8 masked_crc32c:u32      compression: 0 none, 1 Snappy
+                                                    checksum of the stored contents and that byte
+    contents: entry* restart_offset:u32* num_restarts:u32
+    entry   : shared:varint32 unshared:varint32 value_size:varint32 key_tail value
+              key = the first `shared` bytes of the previous key, then key_tail;
+              shared is 0 at each restart (every 16 entries; in the index block at each entry)
+    index   : for each data block an entry; its key is not below the block's last key and below
+              the next block's first; value = handle
+    handle  : offset:varint64 size:varint64         size without the trailer
+    footer  : metaindex_handle index_handle, zeros up to 40 bytes, MAGIC:u64
+
+All integers little-endian; keys strictly ascending as unsigned bytes. The metaindex block is
+always empty. Sources: tensorflow/core/lib/io/{format,block,table}*.cc, table_format.txt.
+
+TensorFlow checks neither the order of keys, nor the metaindex block, nor that blocks fill the
+file; here every byte of the file is accounted for, so that any damage is seen.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+from tfartifacts.errors import ChecksumError, FormatError, NotThisFormatError, located
+from tfartifacts.formats.checksums import crc32c, mask
+from tfartifacts.formats.snappy import decompress
+from tfartifacts.formats.wire import read_varint, varint
+
+MAGIC = bytes.fromhex("57fb808b247547db")
+FOOTER_SIZE = 48
+TRAILER_SIZE = 5
+EMPTY_BLOCK = struct.pack("<II", 0, 1)
+
+BLOCK_SIZE = 262144  # bytes; a block is closed when its estimated size reaches this
+RESTART_INTERVAL = 16  # entries
+
+MAX_BLOCK_SIZE = 1 << 32  # lengths within a block are 32-bit
+
+
+class Source(Protocol):
+    """A file's bytes by range."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self, offset: int, size: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """Where a block's contents lie; `size` is without the trailer."""
+
+    offset: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size + TRAILER_SIZE
+
+    def encoded(self) -> bytes:
+        return varint(self.offset) + varint(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An opened table: its index is read and checked, its data blocks are read when needed.
+
+    `index` has the index block's key and the handle of each data block.
+    """
+
+    source: Source
+    index: tuple[tuple[bytes, Handle], ...]
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """All keys and values, in order. Raises ChecksumError, FormatError for damage."""
+        previous: bytes | None = None
+        for block_number, (last_key, handle) in enumerate(self.index):
+            with located(self.source.path, handle.offset):
+                entries = parse_block(read_block(self.source, handle))
+                self._check_order(entries, previous, last_key)
+            if entries:
+                previous = entries[-1][0]
+            elif len(self.index) > 1:
+                raise FormatError(
+                    f"found no entries in data block {block_number}",
+                    path=self.source.path,
+                    offset=handle.offset,
+                )
+            yield from entries
+
+    @staticmethod
+    def _check_order(
+        entries: list[tuple[bytes, bytes]], previous: bytes | None, last_key: bytes
+    ) -> None:
+        for key, _ in entries:
+            if previous is not None and key <= previous:
+                raise FormatError(
+                    f"found key {key!r} after {previous!r}, expected ascending keys", offset=0
+                )
+            previous = key
+        if previous is not None and previous > last_key:
+            raise FormatError(
+                f"found key {previous!r} above the index block's {last_key!r}", offset=0
+            )
+
+    def first_entry(self) -> tuple[bytes, bytes] | None:
+        """The entry with the smallest key; None in an empty table. Reads one block."""
+        if not self.index:
+            return None
+        handle = self.index[0][1]
+        with located(self.source.path, handle.offset):
+            entries = parse_block(read_block(self.source, handle))
+        return entries[0] if entries else None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key; None where it is missing. Reads one block."""
+        from bisect import bisect_left
+
+        position = bisect_left(self.index, key, key=lambda entry: entry[0])
+        if position == len(self.index):
+            return None
+        handle = self.index[position][1]
+        with located(self.source.path, handle.offset):
+            for found, value in parse_block(read_block(self.source, handle)):
+                if found == key:
+                    return value
+        return None
+
+
+def is_table(tail: bytes) -> bool:
+    """Whether a file with these last bytes ends as a table does."""
+    return tail[-8:] == MAGIC
+
+
+def open_table(source: Source) -> Table:
+    """Read footer, index block and metaindex block.
+
+    Raises NotThisFormatError if the file does not end in MAGIC, ChecksumError or FormatError
+    (with the offset) for anything wrong in those three.
+    """
+    with located(source.path):
+        if source.size < FOOTER_SIZE:
+            raise NotThisFormatError(
+                f"found {source.size} bytes, a table has at least {FOOTER_SIZE}; "
+                "the file is truncated or no checkpoint",
+                offset=0,
+            )
+        footer_offset = source.size - FOOTER_SIZE
+        footer = source.read(footer_offset, FOOTER_SIZE)
+        if footer[-8:] != MAGIC:
+            raise NotThisFormatError(
+                f"found 0x{footer[-8:].hex()} at the end, expected 0x{MAGIC.hex()}; "
+                "the file is truncated or no checkpoint",
+                offset=source.size - 8,
+            )
+        metaindex, index = _parse_footer(footer, footer_offset)
+    with located(source.path, metaindex.offset):
+        if read_block(source, metaindex) != EMPTY_BLOCK:
+            raise FormatError("found entries in the metaindex block, expected none", offset=0)
+    with located(source.path, index.offset):
+        entries = [
+            (key, _parse_handle(value)) for key, value in parse_block(read_block(source, index))
+        ]
+    with located(source.path):
+        _check_layout(entries, metaindex, index, footer_offset)
+    return Table(source, tuple(entries))
+
+
+def _parse_footer(footer: bytes, footer_offset: int) -> tuple[Handle, Handle]:
+    with located(None, footer_offset):
+        position = 0
+        numbers = []
+        for _ in range(4):
+            number, position = read_varint(footer, position, 40)
+            numbers.append(number)
+        if any(footer[position:40]):
+            raise FormatError("found bytes other than 0 in the footer's padding", offset=position)
+    return Handle(*numbers[:2]), Handle(*numbers[2:])
+
+
+def _parse_handle(value: bytes) -> Handle:
+    offset, position = read_varint(value, 0, len(value))
+    size, position = read_varint(value, position, len(value))
+    if position != len(value):
+        raise FormatError("found bytes after a block handle", offset=0)
+    return Handle(offset, size)
+
+
+def _check_layout(
+    entries: list[tuple[bytes, Handle]], metaindex: Handle, index: Handle, footer_offset: int
+) -> None:
+    position = 0
+    for handle in [*(handle for _, handle in entries), metaindex, index]:
+        if handle.offset != position:
+            raise FormatError(
+                f"found a block at byte {handle.offset}, expected the next one here",
+                offset=position,
+            )
+        position = handle.end
+    if position != footer_offset:
+        raise FormatError("found bytes between the last block and the footer", offset=position)
+    for (key, _), (following, _) in pairwise(entries):
+        if following <= key:
+            raise FormatError(
+                f"found {following!r} after {key!r} in the index block, expected ascending keys",
+                offset=index.offset,
+            )
+
+
+def read_block(source: Source, handle: Handle) -> bytes:
+    """A block's contents, its checksum checked, unpacked. Offsets in errors count from it."""
+    if handle.end > source.size - FOOTER_SIZE or handle.size > MAX_BLOCK_SIZE:
+        raise FormatError(
+            f"found a block of {handle.size} bytes that reaches past the end of the blocks; "
+            "the file is truncated or damaged",
+            offset=0,
+        )
+    stored = source.read(handle.offset, handle.size + TRAILER_SIZE)
+    contents = stored[: handle.size]
+    compression = stored[handle.size]
+    expected = int.from_bytes(stored[handle.size + 1 :], "little")
+    computed = mask(crc32c(stored[: handle.size + 1]))
+    if computed != expected:
+        raise ChecksumError(
+            f"found block checksum 0x{expected:08x}, computed 0x{computed:08x}; "
+            "the file is damaged",
+            offset=0,
+        )
+    if compression == 0:
+        return contents
+    if compression == 1:
+        return decompress(contents)
+    raise FormatError(
+        f"found compression type {compression}, expected 0 (none) or 1 (Snappy)",
+        offset=handle.size,
+    )
+
+
+def parse_block(contents: bytes) -> list[tuple[bytes, bytes]]:
+    """Keys and values of a block's contents, in order."""
+    end = _entries_end(contents)
+    entries: list[tuple[bytes, bytes]] = []
+    append = entries.append
+    key = b""
+    position = 0
+    while position < end:
+        start = position
+        # Three lengths below 128 are the rule; the loop spends its time here.
+        shared, unshared, value_size = contents[position : position + 3]
+        if shared < 0x80 and unshared < 0x80 and value_size < 0x80:
+            position += 3
+        else:
+            shared, position = read_varint(contents, position, end)
+            unshared, position = read_varint(contents, position, end)
+            value_size, position = read_varint(contents, position, end)
+        tail = position + unshared
+        position = tail + value_size
+        if shared > len(key) or position > end:
+            raise FormatError("found an entry that reaches past its block", offset=start)
+        key = key[:shared] + contents[tail - unshared : tail]
+        append((key, contents[tail:position]))
+    return entries
+
+
+def _entries_end(contents: bytes) -> int:
+    if len(contents) < 4:
+        raise FormatError(f"found a block of {len(contents)} bytes, expected 8 or more", offset=0)
+    num_restarts = int.from_bytes(contents[-4:], "little")
+    end = len(contents) - 4 - 4 * num_restarts
+    if end < 0:
+        raise FormatError(
+            f"found {num_restarts} restarts, more than the block has room for",
+            offset=len(contents) - 4,
+        )
+    # Each entry takes 3 bytes, so with a restart array behind it a slice of 3 is always there.
+    return end
+
+
+class BlockBuilder:
+    """Collects the entries of one block."""
+
+    def __init__(self, restart_interval: int) -> None:
+        self._interval = restart_interval
+        self._buffer = bytearray()
+        self._restarts = [0]
+        self._since_restart = 0
+        self.last_key = b""
+
+    def add(self, key: bytes, value: bytes) -> None:
+        shared = 0
+        if self._since_restart < self._interval:
+            shared = _shared_length(self.last_key, key)
+        else:
+            self._restarts.append(len(self._buffer))
+            self._since_restart = 0
+        self._buffer += varint(shared) + varint(len(key) - shared) + varint(len(value))
+        self._buffer += key[shared:]
+        self._buffer += value
+        self.last_key = key
+        self._since_restart += 1
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._buffer
+
+    @property
+    def size(self) -> int:
+        return len(self._buffer) + 4 * len(self._restarts) + 4
+
+    def contents(self) -> bytes:
+        restarts = struct.pack(f"<{len(self._restarts)}I", *self._restarts)
+        return bytes(self._buffer) + restarts + struct.pack("<I", len(self._restarts))
+
+
+def write_table(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A table with these entries, byte for byte as TensorFlow writes it.
+
+    The keys must be strictly ascending; ValueError otherwise.
+    """
+    output = bytearray()
+    index = BlockBuilder(restart_interval=1)
+    block = BlockBuilder(RESTART_INTERVAL)
+    pending: Handle | None = None  # the block just closed; its separator needs the next key
+    pending_last = previous = None
+
+    def close() -> None:
+        nonlocal block, pending, pending_last
+        pending, pending_last = _write_block(output, block.contents()), block.last_key
+        block = BlockBuilder(RESTART_INTERVAL)
+
+    for key, value in entries:
+        if previous is not None and key <= previous:
+            raise ValueError(f"keys are not ascending: {key!r} after {previous!r}")
+        previous = key
+        # table_builder.cc: a large value starts a block of its own.
+        if not block.is_empty and len(key) + len(value) >= 2 * BLOCK_SIZE:
+            close()
+        if pending is not None and pending_last is not None:
+            index.add(separator(pending_last, key), pending.encoded())
+            pending = None
+        block.add(key, value)
+        if block.size >= BLOCK_SIZE:
+            close()
+    if not block.is_empty:
+        close()
+    metaindex = _write_block(output, EMPTY_BLOCK)
+    if pending is not None and pending_last is not None:
+        index.add(successor(pending_last), pending.encoded())
+    footer = metaindex.encoded() + _write_block(output, index.contents()).encoded()
+    return bytes(output + footer.ljust(FOOTER_SIZE - len(MAGIC), b"\0") + MAGIC)
+
+
+def _write_block(output: bytearray, contents: bytes) -> Handle:
+    handle = Handle(len(output), len(contents))
+    covered = contents + b"\0"
+    output += covered + mask(crc32c(covered)).to_bytes(4, "little")
+    return handle
+
+
+def _shared_length(first: bytes, second: bytes) -> int:
+    most = min(len(first), len(second))
+    if first[:most] == second[:most]:
+        return most
+    return next(i for i in range(most) if first[i] != second[i])
+
+
+def separator(last: bytes, following: bytes) -> bytes:
+    """A short key not below `last` and below `following`."""
+    shared = _shared_length(last, following)
+    if shared < min(len(last), len(following)):
+        byte = last[shared]
+        if byte < 0xFF and byte + 1 < following[shared]:
+            return last[:shared] + bytes((byte + 1,))
+    return last
+
+
+def successor(last: bytes) -> bytes:
+    """A short key not below `last`."""
+    for position, byte in enumerate(last):
+        if byte != 0xFF:
+            return last[:position] + bytes((byte + 1,))
+    return last

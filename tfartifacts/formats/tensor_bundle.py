@@ -1,0 +1,562 @@
+"""V2 checkpoints: `<prefix>.index`, a table of entries, and `<prefix>.data-SSSSS-of-NNNNN`.
+
+    key ""         : BundleHeaderProto {1 num_shards  2 endianness: 0 little, 1 big  3 versions}
+    key name       : BundleEntryProto {1 dtype  2 shape  3 shard_id  4 offset  5 size
+                                       6 crc32c (fixed32, masked)  7 slices*}
+    slice key      : BundleEntryProto of one slice of a partitioned variable, whose own entry has
+                     dtype, full shape and slices only
+
+A tensor is `size` bytes from `offset` of its shard's data file; see tensor_data for what is in
+them. Fields that are 0 are left out, but the shape is always written. Tensors follow each other
+without gaps in the order they were added; readers go by offsets only.
+
+Source: tensorflow/core/util/tensor_bundle/{tensor_bundle.cc,naming.cc},
+core/protobuf/tensor_bundle.proto.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from tfartifacts.dtypes import STRING, DType, dtype_from_number
+from tfartifacts.errors import FormatError, PathNotFoundError, UnsupportedError, located
+from tfartifacts.formats.checksums import crc32c, mask
+from tfartifacts.formats.shapes import read_shape, write_shape
+from tfartifacts.formats.slices import (
+    Extents,
+    check_tiling,
+    encode_slice_key,
+    read_extents,
+    slice_shape,
+    write_extents,
+)
+from tfartifacts.formats.table import Source, open_table, write_table
+from tfartifacts.formats.tensor_data import (
+    StoredTensor,
+    check_shape,
+    encode_strings,
+    encode_variants,
+    expected_size,
+    strings_crc,
+    variants_crc,
+)
+from tfartifacts.formats.wire import (
+    Message,
+    put_bytes,
+    put_fixed32,
+    put_integer,
+    signed,
+    varint,
+)
+from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint, File
+from tfartifacts.model.graphs import Versions
+from tfartifacts.model.values import Buffer, Shape, TensorValue
+from tfartifacts.model.variables import Variable, VariableSlice
+from tfartifacts.storage.files import BytesSource, describe_file, read_file
+
+if TYPE_CHECKING:
+    from tfartifacts.errors import TfArtifactsError
+    from tfartifacts.formats.tensor_data import ByteOrder
+
+# tensor_bundle.h: what this reader understands, and the least a producer may require of it.
+_VERSION = 1
+_MIN_PRODUCER = 0
+
+OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+_SHARD_FILE = re.compile(r"\.data-(\d{5,10})-of-(\d{5,10})\Z")
+
+
+def index_file(prefix: str) -> str:
+    return prefix + ".index"
+
+
+def data_file(prefix: str, shard: int, num_shards: int) -> str:
+    return f"{prefix}.data-{shard:05d}-of-{num_shards:05d}"
+
+
+def prefix_of_data_file(path: str) -> str | None:
+    """`runs/model` for `runs/model.data-00000-of-00001`; None for any other name."""
+    match = _SHARD_FILE.search(path)
+    return path[: match.start()] if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    num_shards: int
+    byte_order: ByteOrder
+    versions: Versions
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A BundleEntryProto, checked on its own."""
+
+    dtype: DType
+    shape: Shape
+    shard: int
+    offset: int
+    size: int
+    crc32c: int
+    slices: tuple[Extents, ...] = ()
+
+
+def read_bundle(prefix: str, index: bytes | None = None) -> Checkpoint:
+    """The checkpoint of that prefix; its index is read and checked, its data files only measured.
+
+    `index` gives the index file's bytes where they were read already. Data files that are missing
+    or too short are told in Checkpoint.problems. Raises FormatError (with the byte offset) for
+    anything wrong in the index, PathNotFoundError where it is missing.
+    """
+    path = index_file(prefix)
+    source = BytesSource(path, read_file(path) if index is None else index)
+    header, variables, orphans = read_index(source, prefix)
+    files, problems = _look_at_data_files(prefix, header.num_shards, variables)
+    notes = _stale_files(prefix, header.num_shards)
+    if orphans:
+        notes = (*notes, f"{orphans} stored slices belong to no variable")
+    own = describe_file(path)
+    return Checkpoint(
+        path=prefix,
+        format="V2",
+        num_shards=header.num_shards,
+        variables=variables,
+        versions=header.versions,
+        byte_order=header.byte_order,
+        files=tuple(file for file in (own, *files) if file is not None),
+        problems=problems,
+        notes=notes,
+    )
+
+
+def read_index(source: Source, prefix: str) -> tuple[Header, BundleVariables, int]:
+    """Header, variables, and the number of stored slices that no variable refers to."""
+    entries = open_table(source).entries()
+    with located(source.path):
+        key, value = next(entries, (None, b""))
+        if key != b"":
+            raise FormatError("found no bundle header, expected one as the first entry", offset=0)
+        header = parse_header(value)
+        variables, orphans = _parse_entries(entries, header, prefix)
+    return header, variables, orphans
+
+
+def parse_header(value: bytes) -> Header:
+    """The header's fields, if a reader of this version may read the bundle."""
+    with located(None):
+        message = _within(Message, value, "the bundle header")
+    num_shards = message.integer(1)
+    endianness = message.integer(2)
+    versions = read_versions(message.message(3))
+    if not 0 <= num_shards <= 0x7FFFFFFF:
+        raise FormatError(f"found {num_shards} shards in the bundle header")
+    if endianness not in (0, 1):
+        raise FormatError(f"found endianness {endianness}, expected 0 (little) or 1 (big)")
+    check_versions(versions, _VERSION, _MIN_PRODUCER, "bundle")
+    return Header(num_shards, "big" if endianness else "little", versions)
+
+
+def read_versions(message: Message | None) -> Versions:
+    """A VersionDef {1 producer  2 min_consumer  3 bad_consumers*}."""
+    if message is None:
+        return Versions()
+    return Versions(message.integer(1), message.integer(2), tuple(message.integers(3)))
+
+
+def write_versions(versions: Versions) -> bytes:
+    bad = b"".join(map(varint, versions.bad_consumers))
+    return (
+        put_integer(1, versions.producer)
+        + put_integer(2, versions.min_consumer)
+        + (put_bytes(3, bad) if bad else b"")
+    )
+
+
+def check_versions(versions: Versions, version: int, min_producer: int, what: str) -> None:
+    """Refuse what its writer says this reader cannot read (core/framework/versions.cc)."""
+    reason = None
+    if versions.producer < min_producer:
+        reason = f"version {versions.producer}, older than {min_producer}"
+    elif versions.min_consumer > version:
+        reason = f"that only readers of version {versions.min_consumer} or later can read"
+    elif version in versions.bad_consumers:
+        reason = f"that forbids readers of version {version}"
+    if reason is not None:
+        raise UnsupportedError(f"found a {what} {reason}; expected version {version}")
+
+
+def _within(parse: Callable[[bytes], Message], value: bytes, what: str) -> Message:
+    # A value's place in the file is lost when its key was put together; the name says it better.
+    try:
+        return parse(value)
+    except FormatError as error:
+        raise FormatError(f"{error.message} (in {what})") from None
+
+
+# shard, offset, size and checksum as every writer lays them out: in order, each at most once
+_TAIL = re.compile(
+    rb"(?:\x18([\x80-\xff]{0,9}[\x00-\x7f]))?(?:\x20([\x80-\xff]{0,9}[\x00-\x7f]))?"
+    rb"(?:\x28([\x80-\xff]{0,9}[\x00-\x7f]))?(?:\x35(.{4}))?",
+    re.DOTALL,
+)
+
+# dtype, shape, shard, offset, size, crc32c: an entry without slices, as it is kept in memory
+PlainEntry = tuple[DType, Shape, int, int, int, int]
+
+
+class BundleVariables(Mapping[str, Variable]):
+    """A bundle's variables in file order; a Variable is made when it is asked for.
+
+    Listing 100,000 variables should not cost more than reading them.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        header: Header,
+        plain: dict[str, PlainEntry],
+        partitioned: dict[str, Variable],
+    ) -> None:
+        self._prefix = prefix
+        self._header = header
+        self._plain = plain  # has every name, in file order
+        self._partitioned = partitioned
+
+    def __getitem__(self, name: str) -> Variable:
+        entry = self._plain[name]
+        if name in self._partitioned:
+            return self._partitioned[name]
+        dtype, shape, shard, offset, size, crc = entry
+        file = data_file(self._prefix, shard, self._header.num_shards)
+        value = StoredTensor(dtype, shape, file, shard, offset, size, crc, self._header.byte_order)
+        return Variable(name, dtype, shape, value)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._plain)
+
+    def __len__(self) -> int:
+        return len(self._plain)
+
+    def extents_by_shard(self) -> dict[int, tuple[int, str]]:
+        """For each shard that is used: where its last tensor ends, and that tensor's name."""
+        ends: dict[int, tuple[int, str]] = {}
+        for name, (_, _, shard, offset, size, _) in self._plain.items():
+            if name not in self._partitioned and ends.get(shard, (-1, ""))[0] < offset + size:
+                ends[shard] = (offset + size, name)
+        for name, variable in self._partitioned.items():
+            for value in variable.values:
+                location = value.location
+                assert location is not None  # made by _partitioned_variable below
+                end = location.offset + location.size
+                if ends.get(location.shard, (-1, ""))[0] < end:
+                    ends[location.shard] = (end, name)
+        return ends
+
+
+def _parse_entries(
+    entries: Iterable[tuple[bytes, bytes]], header: Header, prefix: str
+) -> tuple[BundleVariables, int]:
+    plain: dict[str, PlainEntry] = {}
+    sliced: dict[str, tuple[bytes, Entry]] = {}
+    stored_slices: dict[bytes, bytes] = {}
+    heads: dict[bytes, tuple[DType, Shape, bytes | None]] = {}
+    num_shards = header.num_shards
+    match_tail = _TAIL.fullmatch
+    for key, value in entries:
+        if key[0] == 0:
+            stored_slices[key] = value
+            continue
+        name = str(key, "utf-8", "surrogateescape")
+        if value[:1] == b"\x08" and value[2:3] == b"\x12" and (value[1] | value[3]) < 0x80:
+            split = 4 + value[3]
+            tail = match_tail(value, split)
+            if tail is not None and len(value) >= split:
+                head = heads.get(value[:split])
+                if head is None:
+                    head = heads[value[:split]] = _parse_head(value[:split], name)
+                dtype, shape, encoded_size = head
+                shard, offset, size, crc = tail.groups(b"")
+                if encoded_size is None or size == encoded_size:
+                    plain[name] = entry = (
+                        dtype,
+                        shape,
+                        _number(shard),
+                        _number(offset),
+                        _number(size),
+                        int.from_bytes(crc, "little"),
+                    )
+                    if entry[2] < num_shards and entry[3] + entry[4] < 1 << 63:
+                        continue
+        checked = parse_entry(value, name, num_shards)
+        plain[name] = (
+            checked.dtype,
+            checked.shape,
+            checked.shard,
+            checked.offset,
+            checked.size,
+            checked.crc32c,
+        )
+        if checked.slices:
+            sliced[name] = (key, checked)
+    partitioned = {
+        name: _partitioned_variable(name, key, entry, stored_slices, header, prefix)
+        for name, (key, entry) in sliced.items()
+    }
+    used = sum(len(variable.slices) for variable in partitioned.values())
+    return BundleVariables(prefix, header, plain, partitioned), len(stored_slices) - used
+
+
+def _number(encoded: bytes) -> int:
+    """The varint that _TAIL matched; 0 where there was none."""
+    if len(encoded) <= 1:
+        return encoded[0] if encoded else 0
+    value = 0
+    for position, byte in enumerate(encoded):
+        value |= (byte & 0x7F) << (7 * position)
+    return value
+
+
+def _parse_head(head: bytes, name: str) -> tuple[DType, Shape, bytes | None]:
+    """Type and shape, with the size an entry must have, as it is encoded; None: any size."""
+    entry = _within(Message, head, f"variable {name!r}")
+    with _naming(name):
+        dtype = dtype_from_number(entry.integer(1))
+        shape = read_shape(entry.message(2))
+        size = expected_size(dtype, check_shape(shape))
+    return dtype, shape, None if size is None else (varint(size) if size else b"")
+
+
+class _naming:  # noqa: N801 - reads as a word
+    """Errors raised inside say which variable they are about."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FormatError) and "(in variable" not in error.message:
+            error.message += f" (in variable {self._name!r})"
+
+
+def parse_entry(value: bytes, name: str, num_shards: int) -> Entry:
+    """A BundleEntryProto in whatever form, checked.
+
+    Raises FormatError that names the variable.
+    """
+    message = _within(Message, value, f"variable {name!r}")
+    with _naming(name):
+        dtype = dtype_from_number(message.integer(1))
+        shape = read_shape(message.message(2))
+        size = expected_size(dtype, check_shape(shape))
+        slices = tuple(read_extents(proto) for proto in message.messages(7))
+        entry = Entry(
+            dtype,
+            shape,
+            message.integer(3),
+            message.integer(4),
+            message.integer(5),
+            message.fixed32(6),
+            slices,
+        )
+        if slices:
+            return entry
+        if size is not None and entry.size != size:
+            raise FormatError(
+                f"found {entry.size} bytes for {dtype} of shape {shape}, expected {size}"
+            )
+        if not 0 <= entry.shard < num_shards:
+            raise FormatError(f"found shard {entry.shard}, expected 0 to {num_shards - 1}")
+        if entry.offset < 0 or entry.size < 0 or entry.offset + entry.size >= 1 << 63:
+            raise FormatError(
+                f"found {signed(entry.size)} bytes at {signed(entry.offset)}, expected a range"
+            )
+        return entry
+
+
+def _partitioned_variable(
+    name: str,
+    key: bytes,
+    entry: Entry,
+    stored_slices: Mapping[bytes, bytes],
+    header: Header,
+    prefix: str,
+) -> Variable:
+    parts = []
+    with _naming(name):
+        if len(set(entry.slices)) != len(entry.slices):
+            raise FormatError("found a slice listed twice")
+        check_tiling(entry.slices, entry.shape)
+        for extents in entry.slices:
+            shown = ":".join(map(str, extents))
+            encoded = stored_slices.get(encode_slice_key(key, extents))
+            if encoded is None:
+                raise FormatError(f"found no entry for slice {shown}")
+            stored = parse_entry(encoded, name, header.num_shards)
+            shape = slice_shape(extents, entry.shape)
+            if stored.slices or stored.dtype != entry.dtype or stored.shape != shape:
+                raise FormatError(
+                    f"found {stored.dtype} of shape {stored.shape} for slice {shown}, expected "
+                    f"{entry.dtype} of shape {shape}"
+                )
+            file = data_file(prefix, stored.shard, header.num_shards)
+            value = StoredTensor(
+                stored.dtype,
+                shape,
+                file,
+                stored.shard,
+                stored.offset,
+                stored.size,
+                stored.crc32c,
+                header.byte_order,
+            )
+            parts.append(VariableSlice(extents, value))
+    return Variable(name, entry.dtype, entry.shape, None, tuple(parts))
+
+
+def _look_at_data_files(
+    prefix: str, num_shards: int, variables: BundleVariables
+) -> tuple[list[File], tuple[TfArtifactsError, ...]]:
+    ends = variables.extents_by_shard()
+    # A hostile header may claim 2^31 shards: only those that hold something are looked for.
+    shards = sorted(ends) if num_shards > len(ends) + 10_000 else range(num_shards)
+    files = []
+    problems: list[TfArtifactsError] = []
+    for shard in shards:
+        path = data_file(prefix, shard, num_shards)
+        file = describe_file(path)
+        if file is not None:
+            files.append(file)
+        if shard not in ends:
+            continue
+        end, name = ends[shard]
+        if file is None:
+            problems.append(
+                PathNotFoundError(
+                    f"no such file; it holds {name!r} and what else is in shard {shard}", path=path
+                )
+            )
+        elif file.size < end:
+            problems.append(
+                FormatError(
+                    f"found the end of the file, expected {end - file.size} more bytes, up to the "
+                    f"end of {name!r}; the file is truncated, or belongs to another save than its "
+                    "index",
+                    path=path,
+                    offset=file.size,
+                )
+            )
+    return files, tuple(problems)
+
+
+def _stale_files(prefix: str, num_shards: int) -> tuple[str, ...]:
+    """Data files of this prefix that another save must have left."""
+    folder, base = os.path.split(prefix)
+    stale = []
+    try:
+        for name in os.listdir(folder or "."):
+            match = _SHARD_FILE.search(name) if name.startswith(base + ".data-") else None
+            if match and match.start() == len(base) and int(match[2]) != num_shards:
+                stale.append(name)
+    except OSError:
+        return ()
+    return tuple(
+        f"{name} belongs to another save: the index counts {num_shards} shards"
+        for name in sorted(stale)
+    )
+
+
+class Sink(Protocol):
+    """A file being written."""
+
+    def write(self, data: Buffer, /) -> object: ...
+
+
+def write_bundle(
+    checkpoint: Checkpoint, prefix: str, create: Callable[[str], AbstractContextManager[Sink]]
+) -> None:
+    """Write data files and index of a checkpoint, whatever its format, as V2 on little-endian.
+
+    `create` opens a new file for writing. Variables stay in their shard and in the order of their
+    source's data file, so that a bundle TensorFlow wrote comes out byte for byte. Every value's
+    stored checksum is compared on the way.
+    """
+    num_shards = checkpoint.num_shards if checkpoint.format == "V2" else 1
+    slices = [
+        (variable, part) for variable in checkpoint.variables.values() for part in _parts(variable)
+    ]
+    entries: list[tuple[bytes, bytes]] = []
+    by_shard: dict[int, list[tuple[int, int]]] = {}
+    for position, (_, (_, value)) in enumerate(slices):
+        location = value.location
+        shard, offset = (0, 1 << 63) if location is None else (location.shard, location.offset)
+        by_shard.setdefault(shard, []).append((offset, position))
+    for shard in range(num_shards):
+        with create(data_file(prefix, shard, num_shards)) as sink:
+            offset = 0
+            for _, position in sorted(by_shard.get(shard, ())):
+                variable, (extents, value) = slices[position]
+                size, crc = _write_value(value, sink)
+                key = variable.name.encode("utf-8", "surrogateescape")
+                if extents is not None:
+                    key = encode_slice_key(key, extents)
+                entries.append((key, encode_entry(value, shard, offset, size, crc)))
+                offset += size
+    entries += [
+        (
+            variable.name.encode("utf-8", "surrogateescape"),
+            encode_partitioned(variable),
+        )
+        for variable in checkpoint.variables.values()
+        if variable.value is None
+    ]
+    versions = checkpoint.versions if checkpoint.format == "V2" else BUNDLE_VERSIONS
+    header = put_integer(1, num_shards) + put_bytes(3, write_versions(versions))
+    with create(index_file(prefix)) as sink:
+        sink.write(write_table(sorted([(b"", header), *entries])))
+
+
+def _parts(variable: Variable) -> list[tuple[Extents | None, TensorValue]]:
+    if variable.value is not None:
+        return [(None, variable.value)]
+    return [(part.extents, part.value) for part in variable.slices]
+
+
+def _write_value(value: TensorValue, sink: Sink) -> tuple[int, int]:
+    """Write the elements; their size and masked checksum."""
+    if value.dtype.itemsize is None:
+        elements = value.read().ravel().tolist()
+        is_string = value.dtype == STRING
+        data = encode_strings(elements) if is_string else encode_variants(elements)
+        sink.write(data)
+        return len(data), strings_crc(elements) if is_string else variants_crc(elements)
+    size = crc = 0
+    for piece in value.stored():
+        crc = crc32c(piece, crc)
+        size += len(piece)
+        sink.write(piece)
+    return size, mask(crc)
+
+
+def encode_entry(value: TensorValue, shard: int, offset: int, size: int, crc: int) -> bytes:
+    return (
+        put_integer(1, value.dtype.number)
+        + put_bytes(2, write_shape(value.shape))
+        + put_integer(3, shard)
+        + put_integer(4, offset)
+        + put_integer(5, size)
+        + put_fixed32(6, crc)
+    )
+
+
+def encode_partitioned(variable: Variable) -> bytes:
+    slices = b"".join(put_bytes(7, write_extents(part.extents)) for part in variable.slices)
+    return (
+        put_integer(1, variable.dtype.number) + put_bytes(2, write_shape(variable.shape)) + slices
+    )

@@ -1,0 +1,173 @@
+"""TensorProto: the elements of a tensor in a graph's attribute or in a V1 checkpoint.
+
+    1 dtype  2 shape  4 tensor_content: elements as bytes, little-endian
+    or a repeated field of the type, packed:
+    5 float_val  6 double_val  7 int_val (32-bit integers and narrower, quantized)
+    8 string_val  9 scomplex_val (pairs)  10 int64_val  11 bool_val  12 dcomplex_val (pairs)
+    13 half_val (bits of float16 and bfloat16)  16 uint32_val  17 uint64_val  18 float8_val (bytes)
+
+With fewer values than elements the last one is repeated, with none all are 0. In a V1 checkpoint
+type and shape stand elsewhere and every value is there.
+Source: tensorflow/core/framework/{tensor.proto,tensor.cc}.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from tfartifacts.dtypes import STRING, DType, dtype_from_number
+from tfartifacts.errors import FormatError, UnsupportedError
+from tfartifacts.formats.shapes import read_shape, write_shape
+from tfartifacts.formats.tensor_data import check_shape, object_array
+from tfartifacts.formats.wire import Message, put_bytes, put_integer
+from tfartifacts.model.values import Shape
+
+if TYPE_CHECKING:
+    from tfartifacts.model.graphs import ConstantValue
+
+# Bytes a constant with fewer values than elements is expanded to at most. A few bytes can claim
+# any shape; one value alone is never expanded, but repeated as a view.
+MAX_EXPANDED = 1 << 30
+
+_INT_VAL = frozenset(
+    "int32 int16 int8 uint16 uint8 qint32 qint16 qint8 quint16 quint8 int4 uint4 int2 uint2".split()
+)
+_FIELDS: dict[str, int] = {
+    **dict.fromkeys(_INT_VAL, 7),
+    "float32": 5,
+    "float64": 6,
+    "string": 8,
+    "complex64": 9,
+    "int64": 10,
+    "bool": 11,
+    "complex128": 12,
+    "float16": 13,
+    "bfloat16": 13,
+    "uint32": 16,
+    "uint64": 17,
+    **dict.fromkeys(
+        "float8_e5m2 float8_e4m3fn float8_e4m3fnuz float8_e4m3b11fnuz float8_e5m2fnuz "
+        "float4_e2m1fn".split(),
+        18,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTensor:
+    """A TensorProto as it stands in the file; decoded when read. See ConstantValue."""
+
+    encoded: bytes
+
+    def _message(self) -> Message:
+        return Message(self.encoded)
+
+    @property
+    def dtype(self) -> DType:
+        return dtype_from_number(self._message().integer(1))
+
+    @property
+    def shape(self) -> Shape:
+        return read_shape(self._message().message(2))
+
+    def read(self) -> Any:
+        return decode_tensor(self._message(), self.dtype, self.shape)
+
+    def strings(self) -> tuple[bytes, ...]:
+        message = self._message()
+        if self.dtype != STRING:
+            raise FormatError(f"found a constant of type {self.dtype}, expected strings")
+        values = message.all_bytes(8)
+        elements = check_shape(self.shape)
+        if len(values) < elements and elements > 1_000_000:
+            raise UnsupportedError(f"found {elements} strings from {len(values)} stored ones")
+        values += (values[-1:] or [b""]) * (elements - len(values))
+        return tuple(values[:elements])
+
+
+def decode_tensor(message: Message, dtype: DType, shape: Shape, *, complete: bool = False) -> Any:
+    """The elements as an array of `shape`; read-only where one value stands for all.
+
+    `complete`: every value must be there, as in a V1 checkpoint. Raises FormatError for a wrong
+    number of values, UnsupportedError for a type without elements.
+    """
+    import numpy as np
+
+    elements = check_shape(shape)
+    numpy_dtype = dtype.to_numpy()
+    if dtype.name not in _FIELDS:
+        raise UnsupportedError(f"found a constant of type {dtype}, which has no elements to read")
+    values: Any
+    if dtype == STRING:
+        strings = message.all_bytes(8)
+        values = object_array(strings, (len(strings),))
+    elif content := message.raw(4):
+        if dtype.itemsize is None or len(content) != elements * dtype.itemsize:
+            raise FormatError(
+                f"found {len(content)} bytes of tensor content, expected {elements} elements of "
+                f"{dtype.itemsize}"
+            )
+        values = _little_endian(content, numpy_dtype)
+    else:
+        values = _typed_values(message, dtype)
+    if len(values) == elements:
+        return values.reshape(shape)
+    if complete or len(values) > elements:
+        raise FormatError(f"found {len(values)} values, expected {elements}")
+    if len(values) <= 1:
+        zero = object_array([b""], (1,)) if dtype == STRING else np.zeros(1, numpy_dtype)
+        return np.broadcast_to((values if len(values) else zero)[0], shape)
+    if elements * max(numpy_dtype.itemsize, 1) > MAX_EXPANDED:
+        raise UnsupportedError(f"found {elements} elements from {len(values)} stored values")
+    return np.concatenate([values, np.repeat(values[-1:], elements - len(values))]).reshape(shape)
+
+
+def _typed_values(message: Message, dtype: DType) -> Any:
+    import numpy as np
+
+    number = _FIELDS[dtype.name]
+    numpy_dtype = dtype.to_numpy()
+    if number in (5, 9):
+        return _little_endian(message.packed(number, 4), numpy_dtype)
+    if number in (6, 12):
+        return _little_endian(message.packed(number, 8), numpy_dtype)
+    if number == 18:
+        return np.frombuffer(message.raw(18), numpy_dtype)
+    integers = np.array(message.integers(number), np.int64)
+    if number == 13:
+        return integers.astype(np.uint16).view(numpy_dtype)
+    if number == 17:
+        return integers.view(np.uint64)
+    if dtype.bits is not None and dtype.bits < 8:
+        return (integers.astype(np.uint8) & ((1 << dtype.bits) - 1)).view(numpy_dtype)
+    return integers.astype(numpy_dtype)
+
+
+def _little_endian(data: bytes, numpy_dtype: Any) -> Any:
+    import sys
+
+    import numpy as np
+
+    if len(data) % numpy_dtype.itemsize:
+        raise FormatError(f"found {len(data)} bytes, expected elements of {numpy_dtype.itemsize}")
+    if sys.byteorder == "big" and numpy_dtype.itemsize > 1:
+        width = numpy_dtype.itemsize // (2 if numpy_dtype.kind == "c" else 1)
+        data = np.frombuffer(data, f"u{width}").byteswap().tobytes()
+    return np.frombuffer(data, numpy_dtype)
+
+
+def encode_constant(value: ConstantValue) -> bytes:
+    """A TensorProto: the one it was read from, or one of strings or 32-bit integers made here."""
+    if isinstance(value, EncodedTensor):
+        return value.encoded
+    head = put_integer(1, value.dtype.number) + put_bytes(2, write_shape(value.shape))
+    if value.dtype == STRING:
+        elements = value.strings()
+        if len(elements) != prod(value.shape):
+            raise ValueError(f"{len(elements)} strings for shape {value.shape}")
+        return head + b"".join(put_bytes(8, element) for element in elements)
+    from tfartifacts.formats.tensor_data import encode_fixed
+
+    return head + put_bytes(4, encode_fixed(value.read(), value.dtype))

@@ -1,0 +1,230 @@
+"""V1 checkpoints: tables that hold the tensors themselves.
+
+    `<prefix>`, or shards `<prefix>-SSSSS-of-NNNNN`, each a table of its own:
+    key ""    : SavedTensorSlices {1 meta {1 tensor* {1 name 2 shape 3 type 4 slice*}  2 versions}}
+    slice key : SavedTensorSlices {2 data {1 name  2 slice  3 TensorProto}}
+
+A whole tensor is one slice that covers every dimension. A value has neither type nor shape of its
+own; all its elements are in the field of its type (see tensor_proto). Several shards, or several
+slices of one, make up a partitioned variable.
+
+Source: tensorflow/core/util/{saved_tensor_slice.proto,tensor_slice_reader.cc,
+tensor_slice_writer.cc}. TensorFlow's CheckpointReader refuses half, complex, quantized and sliced
+tensors; RestoreV2 and this reader do not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tfartifacts.dtypes import DType, dtype_from_number
+from tfartifacts.errors import FormatError, PathNotFoundError, located
+from tfartifacts.formats.shapes import read_shape
+from tfartifacts.formats.slices import (
+    Extents,
+    check_tiling,
+    encode_slice_key,
+    read_extents,
+    slice_shape,
+)
+from tfartifacts.formats.table import Table, open_table
+from tfartifacts.formats.tensor_bundle import check_versions, read_versions
+from tfartifacts.formats.tensor_data import ArrayTensor, check_shape, expected_size
+from tfartifacts.formats.tensor_proto import decode_tensor
+from tfartifacts.formats.wire import Message
+from tfartifacts.model.checkpoints import Checkpoint, File
+from tfartifacts.model.graphs import Versions
+from tfartifacts.model.values import Buffer, Shape
+from tfartifacts.model.variables import Variable, VariableSlice
+from tfartifacts.storage.files import FileSource, describe_file, not_readable
+
+if TYPE_CHECKING:
+    from tfartifacts.errors import TfArtifactsError
+    from tfartifacts.model.values import Array
+
+_VERSION = 1  # core/public/version.h, TF_CHECKPOINT_VERSION
+_MIN_PRODUCER = 0
+
+_SHARD_FILE = re.compile(r"-(\d{5,10}|\?{5})-of-(\d{5,10})\Z")
+
+
+def prefix_of_shard(path: str) -> str | None:
+    """`runs/model` for `runs/model-00000-of-00002`, also for `?????` as number; else None."""
+    match = _SHARD_FILE.search(path)
+    return path[: match.start()] if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class TableTensor:
+    """A tensor inside a V1 table; see TensorValue for what its methods promise."""
+
+    dtype: DType
+    shape: Shape
+    table: Table
+    key: bytes
+
+    @property
+    def nbytes(self) -> int:
+        size = expected_size(self.dtype, check_shape(self.shape))
+        # The size of strings is not known before they are read.
+        return self._in_memory().nbytes if size is None else size
+
+    @property
+    def location(self) -> None:
+        return None
+
+    def read(self) -> Array:
+        array: Array = self._in_memory().array
+        return array
+
+    def stored(self) -> Iterator[Buffer]:
+        return self._in_memory().stored()
+
+    def _in_memory(self) -> ArrayTensor:
+        value = self.table.get(self.key)
+        path = self.table.source.path
+        if value is None:
+            raise FormatError(f"found no value for the stored slice {self.key!r}", path=path)
+        with located(path):
+            try:
+                data = Message(value).message(2)
+                proto = None if data is None else data.message(3)
+                array = decode_tensor(
+                    Message(b"") if proto is None else proto, self.dtype, self.shape, complete=True
+                )
+            except FormatError as error:
+                # An offset within the value means nothing to who has the file.
+                raise type(error)(f"{error.message} (in the slice {self.key!r})") from None
+        return ArrayTensor(self.dtype, self.shape, array.copy())
+
+
+def shard_files(prefix: str) -> tuple[str, ...]:
+    """The files of a V1 checkpoint: the prefix itself, or all shards of the same set, by name.
+
+    Empty where there is none. A complete set wins over an incomplete one.
+    """
+    if os.path.isfile(prefix):
+        return (prefix,)
+    folder, base = os.path.split(prefix)
+    try:
+        names = os.listdir(folder or ".")
+    except (OSError, ValueError):
+        return ()
+    sets: dict[int, list[str]] = {}
+    for name in sorted(names):
+        match = _SHARD_FILE.search(name) if name.startswith(base + "-") else None
+        if match and match.start() == len(base):
+            sets.setdefault(int(match[2]), []).append(os.path.join(folder, name))
+    if not sets:
+        return ()
+    return tuple(max(sets.items(), key=lambda item: (len(item[1]) == item[0], item[0]))[1])
+
+
+def read_v1_checkpoint(prefix: str) -> Checkpoint:
+    """The V1 checkpoint of that prefix. Index and header of each table are read and checked.
+
+    Raises FormatError (with the byte offset), PathNotFoundError where there is none.
+    """
+    paths = shard_files(prefix)
+    if not paths:
+        raise PathNotFoundError("no such checkpoint", path=prefix)
+    stored: dict[str, tuple[DType, Shape, list[VariableSlice]]] = {}
+    files: list[File] = []
+    versions = Versions()
+    for path in paths:
+        file = describe_file(path)
+        if file is None:
+            raise not_readable(path, FileNotFoundError(2, ""))
+        files.append(file)
+        table = open_table(FileSource(path, file.size))
+        with located(path):
+            versions = _read_header(table, stored)
+    num_shards, problems = _missing_shards(paths)
+    variables = {}
+    for name in sorted(stored, key=lambda name: name.encode("utf-8", "surrogateescape")):
+        dtype, shape, slices = stored[name]
+        try:
+            variables[name] = _variable(name, dtype, shape, slices)
+        except FormatError as error:
+            if not problems:
+                raise FormatError(f"{error.message} (in variable {name!r})", path=prefix) from None
+            # A shard is missing, and with it slices: the rest of the variable is still shown.
+            variables[name] = Variable(name, dtype, shape, None, tuple(slices))
+    return Checkpoint(
+        path=prefix,
+        format="V1",
+        num_shards=num_shards,
+        variables=variables,
+        versions=versions,
+        files=tuple(files),
+        problems=problems,
+    )
+
+
+def _missing_shards(paths: tuple[str, ...]) -> tuple[int, tuple[TfArtifactsError, ...]]:
+    match = _SHARD_FILE.search(paths[0])
+    if match is None:
+        return 1, ()
+    num_shards = int(match[2])
+    if len(paths) == num_shards:
+        return num_shards, ()
+    present = ", ".join(os.path.basename(path) for path in paths[:3])
+    missing = PathNotFoundError(
+        f"found {len(paths)} of {num_shards} shards ({present}); the variables in the others are "
+        "missing",
+        path=paths[0][: match.start()],
+    )
+    return num_shards, (missing,)
+
+
+def _read_header(
+    table: Table, stored: dict[str, tuple[DType, Shape, list[VariableSlice]]]
+) -> Versions:
+    first = table.first_entry()
+    if first is None or first[0] != b"":
+        raise FormatError("found no header, expected one as the first entry", offset=0)
+    try:
+        meta = Message(first[1]).message(1)
+        if meta is None:
+            raise FormatError("found no list of tensors in the header")
+        versions = read_versions(meta.message(2))
+        check_versions(versions, _VERSION, _MIN_PRODUCER, "checkpoint")
+        for tensor in meta.messages(1):
+            _read_tensor(tensor, table, stored)
+    except FormatError as error:
+        raise type(error)(f"{error.message} (in the header)", offset=0) from None
+    return versions
+
+
+def _read_tensor(
+    message: Message, table: Table, stored: dict[str, tuple[DType, Shape, list[VariableSlice]]]
+) -> None:
+    raw_name = message.raw(1)
+    name = str(raw_name, "utf-8", "surrogateescape")
+    dtype = dtype_from_number(message.integer(3))
+    shape = read_shape(message.message(2))
+    expected_size(dtype, check_shape(shape))
+    known = stored.setdefault(name, (dtype, shape, []))
+    if known[:2] != (dtype, shape):
+        raise FormatError(
+            f"found {name!r} as {dtype} of shape {shape} and as {known[0]} of shape {known[1]}"
+        )
+    for proto in message.messages(4):
+        extents = read_extents(proto)
+        key = encode_slice_key(raw_name, extents)
+        value = TableTensor(dtype, slice_shape(extents, shape), table, key)
+        known[2].append(VariableSlice(extents, value))
+
+
+def _variable(name: str, dtype: DType, shape: Shape, slices: list[VariableSlice]) -> Variable:
+    extents: list[Extents] = [part.extents for part in slices]
+    if len(set(extents)) != len(extents):
+        raise FormatError("found a slice stored twice")
+    check_tiling(extents, shape)
+    if len(slices) == 1:
+        return Variable(name, dtype, shape, slices[0].value)
+    return Variable(name, dtype, shape, None, tuple(slices))

@@ -1,0 +1,162 @@
+"""Who feeds whom in a graph: input names, producers, consumers, ancestors, descendants.
+
+    input     : node | node:output | ^node        (node_def.proto; `node` means `node:0`)
+    in a body : argument | node:argument:index    (function.proto)
+
+`Edges` numbers nodes by their place in the file, so that a walk is a loop over integers: linear
+in nodes and edges, whatever the graph (cycles of while loops, duplicate names, inputs that lead
+nowhere). Of several nodes of one name the first counts, as in `Graph`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from tfartifacts.model import Graph, Node
+
+
+class Input(NamedTuple):
+    """One entry of a node's `inputs`, taken apart."""
+
+    node: str
+    output: int
+    is_control: bool
+
+
+def parse_input(text: str) -> Input:
+    """What `node`, `node:1`, `^node` or (in a function) `node:output:1` refers to.
+
+    Nothing is refused: an output that is no number counts as 0, as such a node is found nowhere.
+    """
+    if text.startswith("^"):
+        return Input(text[1:], 0, True)
+    name, colon, output = text.partition(":")
+    if not colon:
+        return Input(name, 0, False)
+    number = output.rpartition(":")[2]
+    return Input(name, int(number) if _is_output(number) else 0, False)
+
+
+def _is_output(text: str) -> bool:
+    # int() would also take "1_0", " 1" and digits of other scripts, and be slow for very long ones.
+    return text.isascii() and text.isdigit() and len(text) <= 9
+
+
+class Edges:
+    """The edges of a graph, by the position of a node in `nodes`.
+
+    `producers[i]` are the nodes that feed node i, one for each data input that exists, with
+    `outputs[i]` the output each is taken from; `control[i]` those it waits for.
+    """
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self.nodes: Sequence[Node] = list(nodes)
+        self.position: dict[str, int] = {}
+        for index, node in enumerate(self.nodes):
+            self.position.setdefault(node.name, index)
+        self.producers: list[tuple[int, ...]] = []
+        self.outputs: list[tuple[int, ...]] = []
+        self.control: list[tuple[int, ...]] = []
+        for node in self.nodes:
+            self._add_inputs(node)
+        self._consumers: list[list[int]] | None = None
+        self._control_consumers: list[list[int]] | None = None
+
+    def _add_inputs(self, node: Node) -> None:
+        producers: list[int] = []
+        outputs: list[int] = []
+        control: list[int] = []
+        for text in node.inputs:
+            name, output, is_control = parse_input(text)
+            index = self.position.get(name)
+            if index is None:
+                continue
+            if is_control:
+                control.append(index)
+            else:
+                producers.append(index)
+                outputs.append(output)
+        self.producers.append(tuple(producers))
+        self.outputs.append(tuple(outputs))
+        self.control.append(tuple(control))
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def consumers(self) -> list[list[int]]:
+        """For each node those it feeds, once for each input that takes one of its outputs."""
+        if self._consumers is None:
+            self._consumers = _turned(self.producers)
+        return self._consumers
+
+    @property
+    def control_consumers(self) -> list[list[int]]:
+        """For each node those that wait for it."""
+        if self._control_consumers is None:
+            self._control_consumers = _turned(self.control)
+        return self._control_consumers
+
+    def indices(self, names: Iterable[str]) -> list[int]:
+        """Positions of nodes or tensors by name; unknown names are left out."""
+        found = (self.position.get(parse_input(name).node) for name in names)
+        return [index for index in found if index is not None]
+
+    def ancestors(
+        self,
+        starts: Iterable[int],
+        *,
+        control: bool = True,
+        stop: Collection[int] = frozenset(),
+    ) -> set[int]:
+        """All nodes the starts need, themselves included; what feeds nodes in `stop` is not."""
+        towards = [self.producers, self.control] if control else [self.producers]
+        return walk(starts, towards, lambda index: index not in stop)
+
+    def descendants(
+        self,
+        starts: Iterable[int],
+        *,
+        control: bool = False,
+        stop: Collection[int] = frozenset(),
+    ) -> set[int]:
+        """All nodes that depend on the starts, themselves included; not past nodes in `stop`."""
+        towards = [self.consumers, self.control_consumers] if control else [self.consumers]
+        return walk(starts, towards, lambda index: index not in stop)
+
+
+def edges_of(graph: Graph) -> Edges:
+    """The edges of a graph's own nodes (not of its functions)."""
+    return Edges(graph.nodes)
+
+
+def walk(
+    starts: Iterable[int],
+    towards: Sequence[Sequence[Iterable[int]]],
+    goes_on: Callable[[int], bool],
+) -> set[int]:
+    """All that is reached from the starts over any of the adjacencies.
+
+    A node for which `goes_on` is false is part of the result, but not walked past.
+    """
+    seen = set(starts)
+    todo = list(seen)
+    while todo:
+        index = todo.pop()
+        if not goes_on(index):
+            continue
+        for adjacent in towards:
+            for other in adjacent[index]:
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+    return seen
+
+
+def _turned(producers: Sequence[tuple[int, ...]]) -> list[list[int]]:
+    consumers: list[list[int]] = [[] for _ in producers]
+    for index, sources in enumerate(producers):
+        for source in sources:
+            consumers[source].append(index)
+    return consumers

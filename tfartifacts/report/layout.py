@@ -1,0 +1,75 @@
+"""How text is laid out: width, limits, and the two shapes everything takes, facts and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tfartifacts.report.escape import printable
+from tfartifacts.report.tables import GAP, Column, table
+
+_LABEL_WIDTH = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`width`: of the terminal, None for lines as long as they are. `limit`: most rows, 0 all.
+
+    `sections` are those asked for; empty for the usual ones. `all_values`: every element of a
+    variable whose values are shown, however many there are.
+    """
+
+    width: int | None = None
+    limit: int = 0
+    ascii_only: bool = False
+    sections: frozenset[str] = frozenset()
+    all_values: bool = False
+
+    def shows(self, section: str, *, usually: bool = True) -> bool:
+        """Whether a section is part of the text."""
+        return section in self.sections if self.sections else usually
+
+    def safe(self, text: str) -> str:
+        return printable(text, ascii_only=self.ascii_only)
+
+    def facts(self, facts: Sequence[tuple[str, str]]) -> Iterator[str]:
+        """`  label         value`, a line each; facts without a value are left out."""
+        for label, value in facts:
+            if value:
+                yield from self._wrapped(f"{GAP}{label:<{_LABEL_WIDTH}}", self.safe(value))
+
+    def _wrapped(self, start: str, text: str) -> Iterator[str]:
+        """The text after `start`, broken after commas where it would run over the edge."""
+        room = None if self.width is None else self.width - len(start)
+        while room is not None and len(text) > room:
+            end = text.rfind(", ", 0, room) + 1
+            if end <= 0:
+                break
+            yield start + text[:end]
+            start, text = " " * len(start), text[end + 1 :]
+        yield start + text
+
+    def table(
+        self,
+        title: str,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[str]],
+        *,
+        empty: str = "",
+    ) -> Iterator[str]:
+        """An empty line, the title, the rows; `empty` is said where there are none."""
+        if not rows:
+            if empty:
+                yield ""
+                yield f"{self.safe(title)}: {empty}"
+            return
+        yield ""
+        yield self.safe(title)
+        shown = rows[: self.limit] if self.limit else rows
+        yield from table(columns, shown, width=self.width, ascii_only=self.ascii_only)
+        if len(shown) < len(rows):
+            yield f"{GAP}... {len(rows) - len(shown):,} more, --limit 0 shows all"
+
+    def notes(self, notes: Sequence[str]) -> Iterator[str]:
+        for note in notes:
+            yield f"{GAP}note: {self.safe(note)}"

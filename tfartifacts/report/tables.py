@@ -1,0 +1,158 @@
+"""Rows as aligned lines, within the width of a terminal or as wide as they are.
+
+    name           dtype    shape      size     shard
+    -------------  -------  -------  ----------  -----
+    conv1/kernel   float32  (5, 5)    100 B          0
+
+Made by tabulate; tables that are long, or hold characters two columns wide (which tabulate can
+only count with a further package), are aligned here, to the same picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tfartifacts.report.escape import printable
+
+# tabulate keeps several copies of every cell: 7 us and 2 KiB for each row.
+MOST_ROWS_FOR_TABULATE = 5_000
+GAP = "  "
+ELLIPSIS = "..."
+NARROWEST = 12  # a name is not cut below this: rather let the line run over the edge
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one column is shown; an elastic one gives way, in its middle, on a narrow terminal."""
+
+    title: str
+    right: bool = False
+    elastic: bool = False
+
+
+Columns = tuple[Column, ...]
+
+
+def table(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None,
+    ascii_only: bool = False,
+    indent: str = GAP,
+) -> Iterator[str]:
+    """The lines of a table; cells are made safe to show. `width` None: as wide as needed."""
+    if not rows:
+        return
+    long = len(rows) > MOST_ROWS_FOR_TABULATE
+    safe = [[cell(text, ascii_only) for text in row] for row in rows]
+    widths = [
+        max(len(column.title), *(display_width(row[i]) for row in safe))
+        for i, column in enumerate(columns)
+    ]
+    if width is not None:
+        limits = fitting(columns, widths, width - len(indent))
+        for i, (natural, limit) in enumerate(zip(widths, limits, strict=True)):
+            if limit < natural:
+                for row in safe:
+                    row[i] = elide(row[i], limit)
+        widths = limits
+    if long or any(not text.isascii() for row in safe for text in row):
+        lines = aligned(columns, safe, widths)
+    else:
+        lines = _tabulated(columns, safe)
+    for line in lines:
+        yield indent + line
+
+
+def _tabulated(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    from tabulate import tabulate
+
+    text = tabulate(
+        rows,
+        headers=[column.title for column in columns],
+        tablefmt="simple",
+        colalign=["right" if column.right else "left" for column in columns],
+        disable_numparse=True,  # it would print the name 1e5 as 100000
+    )
+    for line in text.split("\n"):
+        yield line.rstrip()
+
+
+def aligned(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]
+) -> Iterator[str]:
+    """The same picture as tabulate's, line by line."""
+    titles = [column.title for column in columns]
+    yield _line(columns, titles, widths)
+    yield GAP.join("-" * width for width in widths)
+    for row in rows:
+        yield _line(columns, row, widths)
+
+
+def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:
+    parts = []
+    for column, text, width in zip(columns, row, widths, strict=True):
+        space = " " * (width - display_width(text))
+        parts.append(space + text if column.right else text + space)
+    return GAP.join(parts).rstrip()
+
+
+def fitting(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """Widths that fit, taken from the widest elastic column first; as near as it gets."""
+    fitted = [
+        min(natural, max(width, NARROWEST)) if column.elastic else natural
+        for column, natural in zip(columns, widths, strict=True)
+    ]
+    excess = sum(fitted) + len(GAP) * (len(fitted) - 1) - width
+    while excess > 0:
+        elastic = [
+            i
+            for i, column in enumerate(columns)
+            if column.elastic and fitted[i] > max(NARROWEST, len(column.title))
+        ]
+        if not elastic:
+            break
+        widest = max(elastic, key=lambda i: fitted[i])
+        fitted[widest] -= 1
+        excess -= 1
+    return fitted
+
+
+def cell(text: str, ascii_only: bool = False) -> str:
+    """The text made safe, with spaces at its ends made visible: tabulate would drop them."""
+    safe = printable(text, ascii_only=ascii_only)
+    if safe[:1] != " " and safe[-1:] != " ":
+        return safe
+    core = safe.strip(" ")
+    if not core:
+        return "\\x20" * len(safe)
+    start = safe.index(core)
+    return "\\x20" * start + core + "\\x20" * (len(safe) - start - len(core))
+
+
+def elide(text: str, width: int) -> str:
+    """The text, or its two ends with `...` between them, in at most `width` columns."""
+    if display_width(text) <= width:
+        return text
+    room = max(width - len(ELLIPSIS), 2)
+    # The end of a name tells more than its start (model/encoder/layer_0/.../kernel).
+    head, tail = room // 2, room - room // 2
+    while head and display_width(text[:head]) > room // 2:
+        head -= 1
+    while tail > 1 and display_width(text[-tail:]) > room - room // 2:
+        tail -= 1
+    return text[:head] + ELLIPSIS + text[-tail:]
+
+
+def display_width(text: str) -> int:
+    """Columns the text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(
+        0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1
+        for character in text
+    )

@@ -1,0 +1,38 @@
+"""Document -> lines of text: the summary first, then tables.
+
+Every line is safe to show on a terminal: whatever it is made of, it passes the sanitizer last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tfartifacts.report import text_checkpoints, text_graphs
+from tfartifacts.report.escape import printable
+from tfartifacts.report.layout import Layout
+from tfartifacts.report.view import Document
+
+
+def text_lines(document: Document, layout: Layout) -> Iterator[str]:
+    """The lines of a document, without line ends."""
+    for line in _lines(document, layout):
+        yield printable(line, ascii_only=layout.ascii_only)
+
+
+def _lines(document: Document, layout: Layout) -> Iterator[str]:
+    if "values" in document:
+        from tfartifacts.report.text_values import value_lines
+
+        yield from value_lines(document["values"], layout)
+        return
+    match document["kind"]:
+        case "checkpoint-directory":
+            yield from text_checkpoints.directory_lines(document, layout)
+        case "checkpoint":
+            yield from text_checkpoints.checkpoint_lines(document, layout)
+        case "saved-model":
+            yield from text_graphs.saved_model_lines(document, layout)
+        case "meta-graph":
+            yield from text_graphs.meta_graph_lines(document, layout)
+        case _:
+            yield from text_graphs.graph_def_lines(document, layout)

@@ -1,0 +1,265 @@
+"""Checkpoints, and folders of them, as text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from tfartifacts.report.layout import Layout
+from tfartifacts.report.tables import Column, Columns
+from tfartifacts.report.text_graphs import graph_lines
+from tfartifacts.report.units import count, counted, readable_time, shape, size
+from tfartifacts.report.view import Document
+
+
+def directory_lines(document: Document, layout: Layout) -> Iterator[str]:
+    """The kept checkpoints, what is wrong with the folder, and the latest in a few lines."""
+    yield f"Checkpoints in {document['path']}"
+    latest = document["latest_checkpoint"]
+    yield from layout.facts(
+        [
+            ("latest", _latest(document)),
+            ("kept", counted(len(document["checkpoints"]), "checkpoint")),
+            ("unlisted", _counted_or_nothing(document["unlisted"])),
+            ("missing", _counted_or_nothing(document["missing"])),
+            ("broken", _counted_or_nothing(document["broken"])),
+        ]
+    )
+    yield from layout.notes(document["notes"])
+    yield from _kept_lines(document, layout)
+    yield from _recorded_lines(document, layout)
+    if latest is not None:
+        yield ""
+        yield f"Latest checkpoint {latest['path']}"
+        yield from _summary_lines(latest, layout)
+        yield from _content_lines(latest, layout, usually=False)
+        yield from graph_lines(latest["meta_graph"], layout, convert=document["path"])
+
+
+def _latest(document: Document) -> str:
+    if document["latest"] is not None:
+        return os.path.relpath(document["latest"], document["path"])
+    state = document["state"]
+    if state is not None and state["latest_path"]:
+        return f"none; the state file names {state['latest_path']}, which is not there"
+    return "none"
+
+
+def _counted_or_nothing(items: Sequence[Document]) -> str:
+    return count(len(items)) if items else ""
+
+
+def _kept_lines(document: Document, layout: Layout) -> Iterator[str]:
+    rows = [
+        [
+            kept["name"],
+            "" if kept["step"] is None else str(kept["step"]),
+            readable_time(kept["time"] or ""),
+            size(kept["file_bytes"]),
+            ", ".join(_marks(kept, listed)),
+        ]
+        for listed, group in ((True, "checkpoints"), (False, "unlisted"))
+        for kept in document[group]
+    ]
+    rows += [[entry["recorded"], "", "", "", _gone(entry)] for entry in document["missing"]]
+    rows += [
+        [os.path.relpath(entry["prefix"], document["path"]), "", "", "", "broken"]
+        for entry in document["broken"]
+    ]
+    times = {kept["time_source"] for kept in (*document["checkpoints"], *document["unlisted"])}
+    columns = (
+        Column("checkpoint", elastic=True),
+        Column("step", right=True),
+        # The file system's time is when a copy was made, as often as not.
+        Column("saved (UTC)" if times == {"state file"} else "written (UTC)"),
+        Column("size", right=True),
+        Column(""),
+    )
+    yield from layout.table("Kept", columns, rows, empty="none")
+
+
+def _marks(kept: Document, listed: bool) -> Iterator[str]:
+    if kept["latest"]:
+        yield "latest"
+    if kept["relocated"]:
+        yield "relocated"
+    if kept["outside"]:
+        yield "outside"
+    if not listed:
+        yield "not in the state file"
+    if kept["problems"]:
+        yield "incomplete"
+
+
+def _gone(entry: Document) -> str:
+    return "outside the folder, not followed" if entry["outside"] else "missing"
+
+
+def _recorded_lines(document: Document, layout: Layout) -> Iterator[str]:
+    """Where the state file thought its checkpoints were."""
+    rows = [
+        [kept["name"], kept["recorded"]] for kept in document["checkpoints"] if kept["relocated"]
+    ]
+    columns = (Column("found as", elastic=True), Column("recorded as", elastic=True))
+    yield from layout.table("Relocated: the state file names other places", columns, rows)
+
+
+def checkpoint_lines(document: Document, layout: Layout) -> Iterator[str]:
+    yield f"Checkpoint {document['path']}"
+    yield from _summary_lines(document, layout)
+    yield from _content_lines(document, layout)
+    yield from graph_lines(document["meta_graph"], layout, convert=document["path"])
+
+
+def saved_variables_lines(document: Document, layout: Layout) -> Iterator[str]:
+    """The variables of a SavedModel: the summary of its checkpoint, and a table on request."""
+    checkpoint = document["checkpoint"]
+    yield ""
+    if checkpoint is None:
+        yield "Variables: none"
+        return
+    yield "Variables"
+    yield from _summary_lines(checkpoint, layout)
+    contents = {**checkpoint, "variables": document["variables"]}
+    yield from _content_lines(contents, layout, usually=False)
+
+
+def _summary_lines(document: Document, layout: Layout) -> Iterator[str]:
+    shards = counted(document["num_shards"], "shard")
+    order = "" if document["byte_order"] == "little" else f", {document['byte_order']}-endian"
+    facts = [
+        ("format", f"{document['format']}, {shards}{order}"),
+        ("step", "" if document["step"] is None else count(document["step"])),
+        (
+            "written" if document["time_source"] == "file" else "saved",
+            f"{readable_time(document['time'])} UTC" if document["time"] else "",
+        ),
+        ("files", _files(document["files"], document["file_bytes"])),
+    ]
+    if not layout.sections:
+        facts.append(("variables", _total(document)))
+        facts += [(f"  {label}", text) for label, text in _accounts(document["account"])]
+    yield from layout.facts(facts)
+    if document["object_graph"] is not None:
+        objects = document["object_graph"]
+        yield from layout.facts(
+            [("object graph", f"{counted(objects['num_objects'], 'object')} (object-based)")]
+        )
+    yield from layout.notes([_problem(problem) for problem in document["problems"]])
+    yield from layout.notes(document["notes"])
+
+
+def _files(files: Sequence[Document], file_bytes: int) -> str:
+    if not files:
+        return ""
+    return f"{counted(len(files), 'file')}, {size(file_bytes)}"
+
+
+def _total(document: Document) -> str:
+    return (
+        f"{count(document['num_variables'])}; "
+        f"{counted(document['num_parameters'], 'parameter')}, {size(document['nbytes'])}"
+    )
+
+
+def _accounts(account: Document | None) -> Iterator[tuple[str, str]]:
+    """Model, optimizer slots and the rest apart, where there is more than one of them."""
+    present = {role: part for role, part in (account or {}).items() if part["num_variables"]}
+    if len(present) < 2:
+        return
+    for role, part in present.items():
+        yield role.replace("_", " "), _total(part)
+
+
+def _problem(problem: Document) -> str:
+    where = [
+        problem["path"],
+        None if problem["offset"] is None else f"byte {problem['offset']}",
+        problem["message"],
+    ]
+    return ": ".join(part for part in where if part)
+
+
+def _content_lines(document: Document, layout: Layout, *, usually: bool = True) -> Iterator[str]:
+    if layout.shows("files", usually=False):
+        rows = [
+            [os.path.basename(file["path"]), size(file["nbytes"]), readable_time(file["modified"])]
+            for file in document["files"]
+        ]
+        columns: Columns = (
+            Column("file", elastic=True),
+            Column("size", right=True),
+            Column("written (UTC)"),
+        )
+        yield from layout.table("Files", columns, rows, empty="none")
+    if layout.shows("variables", usually=usually):
+        yield from _variables_lines(document["variables"], layout)
+    if layout.shows("slices", usually=False):
+        yield from _slices_lines(document["variables"], layout)
+    if layout.shows("object-graph", usually=False):
+        rows = [
+            [variable["name"], variable["full_name"]]
+            for variable in document["variables"]
+            if "full_name" in variable
+        ]
+        columns = (Column("key", elastic=True), Column("name", elastic=True))
+        yield from layout.table("Object graph", columns, rows, empty="no names")
+
+
+def _variables_lines(variables: Sequence[Document], layout: Layout) -> Iterator[str]:
+    named = any("full_name" in variable for variable in variables)
+    sliced = any("num_slices" in variable for variable in variables)
+    sharded = any(variable["shard"] is not None for variable in variables)
+    roles = len({variable.get("role") for variable in variables}) > 1
+    columns = [
+        Column("name", elastic=True),
+        *([Column("full name", elastic=True)] if named else []),
+        Column("dtype"),
+        Column("shape"),
+        Column("size", right=True),
+        *([Column("shard", right=True)] if sharded else []),
+        *([Column("slices", right=True)] if sliced else []),
+        *([Column("role")] if roles else []),
+    ]
+    rows = [
+        [
+            variable["name"],
+            *([variable.get("full_name", "")] if named else []),
+            variable["dtype"],
+            shape(variable["shape"]),
+            size(variable["nbytes"]),
+            *([_shard(variable)] if sharded else []),
+            *([count(variable.get("num_slices", 1))] if sliced else []),
+            *([(variable.get("role") or "").replace("_", " ")] if roles else []),
+        ]
+        for variable in variables
+    ]
+    yield from layout.table("Variables", columns, rows, empty="none")
+
+
+def _shard(variable: Document) -> str:
+    if variable["shard"] is not None:
+        return str(variable["shard"])
+    return "several" if "num_slices" in variable else ""
+
+
+def _slices_lines(variables: Sequence[Document], layout: Layout) -> Iterator[str]:
+    rows = [
+        [
+            variable["name"],
+            part["spec"],
+            shape(part["shape"]),
+            size(part["nbytes"]),
+            "" if part["shard"] is None else str(part["shard"]),
+        ]
+        for variable in variables
+        for part in variable.get("slices", ())
+    ]
+    columns = (
+        Column("variable", elastic=True),
+        Column("slice (start,length)"),
+        Column("shape"),
+        Column("size", right=True),
+        Column("shard", right=True),
+    )
+    yield from layout.table("Slices", columns, rows, empty="no variable is partitioned")

@@ -1,0 +1,66 @@
+"""Values of variables as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tfartifacts.report.layout import Layout
+from tfartifacts.report.units import count, shape
+from tfartifacts.report.view import Document
+
+if TYPE_CHECKING:
+    from tfartifacts.model.values import Array
+
+_MOST_ELEMENTS = 200  # of more, the ends of each dimension are shown
+
+
+def value_lines(values: Sequence[Document], layout: Layout) -> Iterator[str]:
+    """Type, shape, range and elements of each; all elements where rows have no limit."""
+    for i, value in enumerate(values):
+        if i:
+            yield ""
+        yield f"{value['name']}  {value['dtype']}  {shape(value['shape'])}"
+        if "error" in value:
+            yield f"  not readable: {value['error']['message']}"
+            continue
+        statistics = value["statistics"]
+        if statistics is not None and statistics["min"] is not None:
+            odd = statistics["num_not_finite"]
+            yield (
+                f"  min {statistics['min']:.8g}, max {statistics['max']:.8g}, "
+                f"mean {statistics['mean']:.8g}" + (f", {count(odd)} not finite" if odd else "")
+            )
+        elif statistics is not None:
+            yield f"  all {count(statistics['num_not_finite'])} elements are not finite"
+        for line in array_text(value["values"], layout).split("\n"):
+            yield f"  {line}"
+
+
+def array_text(array: Array, layout: Layout) -> str:
+    """NumPy's picture of an array; strings as text, with what cannot be shown as escapes."""
+    import numpy as np
+
+    if array.size == 0:
+        return "(no elements)"
+    width = (layout.width or 100) - 2
+    threshold = array.size + 1 if layout.all_values else _MOST_ELEMENTS
+    if array.dtype == object:
+        return np.array2string(
+            array,
+            max_line_width=width,
+            threshold=threshold,
+            formatter={"object": lambda value: _quoted(value, layout)},
+        )
+    if array.dtype.kind not in "biufc":
+        array = array.astype(np.float64)
+    return np.array2string(
+        array,
+        max_line_width=width,
+        threshold=threshold,
+    )
+
+
+def _quoted(value: object, layout: Layout) -> str:
+    text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+    return '"' + layout.safe(text) + '"'

@@ -1,0 +1,140 @@
+"""Reading regular files: sizes first, then byte ranges.
+
+A file is opened for each read, so that nothing stays open, sources can be pickled and used from
+several threads. Only regular files are read: a FIFO or device would block or never end, so files
+are opened without blocking and looked at before the first byte is read.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tfartifacts.errors import FormatError, PathNotFoundError
+from tfartifacts.model.checkpoints import File
+
+CHUNK = 1 << 20  # bytes read at a time when streaming
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A descriptor of a regular file, open for reading.
+
+    Raises PathNotFoundError where it cannot be opened or is no regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise not_readable(path, error) from None
+    except ValueError:
+        raise PathNotFoundError("no such file; the name holds a NUL byte", path=path) from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise PathNotFoundError("found no regular file, expected one", path=path)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def not_readable(path: str, error: OSError) -> PathNotFoundError:
+    """The operating system's reason, in our words."""
+    reason = "no such file or folder" if error.errno == 2 else (error.strerror or str(error))
+    return PathNotFoundError(reason.lower(), path=path)
+
+
+def read_file(path: str, most: int | None = None) -> bytes:
+    """The whole file, or its first `most` bytes."""
+    with opened(path) as descriptor:
+        size = os.fstat(descriptor).st_size
+        return _read_range(descriptor, path, 0, size if most is None else min(size, most))
+
+
+def read_range(path: str, offset: int, size: int) -> bytes:
+    """`size` bytes from `offset`. Raises FormatError where the file ends before."""
+    with opened(path) as descriptor:
+        check_range(path, offset, size, os.fstat(descriptor).st_size)
+        return _read_range(descriptor, path, offset, size)
+
+
+def check_range(path: str, offset: int, size: int, file_size: int) -> None:
+    """Raise FormatError unless the range lies within the file: before anything is allocated."""
+    if offset + size > file_size:
+        raise FormatError(
+            f"found the end of the file, expected {offset + size - file_size} more bytes; "
+            "the file is truncated, or belongs to another save than its index",
+            path=path,
+            offset=file_size,
+        )
+
+
+def _read_range(descriptor: int, path: str, offset: int, size: int) -> bytes:
+    pieces = []
+    while size > 0:
+        try:
+            # Linux reads at most 2 GiB - 4 KiB at a time.
+            piece = os.pread(descriptor, min(size, 1 << 30), offset)
+        except OSError as error:
+            raise not_readable(path, error) from None
+        if not piece:
+            check_range(path, offset, size, offset)
+        pieces.append(piece)
+        offset += len(piece)
+        size -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def stream_range(path: str, offset: int, size: int) -> Iterator[memoryview]:
+    """`size` bytes from `offset` in pieces; a piece is valid until the next one is asked for."""
+    with opened(path) as descriptor:
+        check_range(path, offset, size, os.fstat(descriptor).st_size)
+        buffer = memoryview(bytearray(min(size, CHUNK)))
+        while size > 0:
+            try:
+                count = os.preadv(descriptor, [buffer[: min(size, CHUNK)]], offset)
+            except OSError as error:
+                raise not_readable(path, error) from None
+            if count == 0:
+                check_range(path, offset, size, offset)
+            yield buffer[:count]
+            offset += count
+            size -= count
+
+
+def describe_file(path: str) -> File | None:
+    """Size and time of a regular file; None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return File(path, status.st_size, status.st_mtime)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file as a source of byte ranges."""
+
+    path: str
+    size: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        return read_range(self.path, offset, size)
+
+
+@dataclass(frozen=True, slots=True)
+class BytesSource:
+    """Bytes in memory as a source of byte ranges; `path` names them in errors."""
+
+    path: str
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, offset: int, size: int) -> bytes:
+        return self.data[offset : offset + size]
