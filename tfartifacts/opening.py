@@ -82,6 +82,14 @@ def open_artifact(path: str | os.PathLike[str], *, follow_external: bool = False
     return _open_prefix(name)
 
 
+def open_to_convert(path: str | os.PathLike[str], *, follow_external: bool = False) -> Artifact:
+    """As open_artifact, but a `.meta` file stands for the checkpoint of its name beside it."""
+    artifact = open_artifact(path, follow_external=follow_external)
+    if isinstance(artifact, MetaGraph) and artifact.checkpoint_prefix is not None:
+        return open_checkpoint(artifact.checkpoint_prefix)
+    return artifact
+
+
 # --- folders -------------------------------------------------------------------------------------
 
 

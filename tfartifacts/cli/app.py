@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tfartifacts import __version__
+from tfartifacts.cli.convert import convert
 from tfartifacts.cli.inspect import inspect
 
 # Plain help and plain errors: rich takes as long to import as `inspect` takes altogether.
@@ -13,17 +15,15 @@ app = typer.Typer(
     name="tfartifacts",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(inspect)
+app.command()(convert)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"tfartifacts {version('tfartifacts')}")
+        typer.echo(f"tfartifacts {__version__}")
         raise typer.Exit
 
 
@@ -42,4 +42,5 @@ def tfartifacts(
     Examples:
       tfartifacts inspect checkpoints/
       tfartifacts inspect export/saved_model.pb --json
+      tfartifacts convert checkpoints/ export/
     """

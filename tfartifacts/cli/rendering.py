@@ -14,7 +14,7 @@ from tfartifacts.cli.output import (
     write_lines,
 )
 from tfartifacts.errors import TfArtifactsError
-from tfartifacts.opening import open as open_artifact
+from tfartifacts.opening import open_artifact
 from tfartifacts.report.describe import Report, describe
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.view import Document, View

@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import STRING, DType, dtype_from_number
 from tfartifacts.errors import FormatError, PathNotFoundError, UnsupportedError, located
@@ -55,7 +55,7 @@ from tfartifacts.formats.wire import (
 )
 from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint, File
 from tfartifacts.model.graphs import Versions
-from tfartifacts.model.values import Buffer, Shape, TensorValue
+from tfartifacts.model.values import Shape, Sink, TensorValue
 from tfartifacts.model.variables import Variable, VariableSlice
 from tfartifacts.storage.files import BytesSource, describe_file, read_file
 
@@ -470,12 +470,6 @@ def _stale_files(prefix: str, num_shards: int) -> tuple[str, ...]:
         f"{name} belongs to another save: the index counts {num_shards} shards"
         for name in sorted(stale)
     )
-
-
-class Sink(Protocol):
-    """A file being written."""
-
-    def write(self, data: Buffer, /) -> object: ...
 
 
 def write_bundle(

@@ -651,13 +651,19 @@ class _Search:
         before = self._backward(before, region) & region
         behind = self._forward(layers, self.machinery | from_labels | self.losses)
         tail = region - before
-        named = {index for index in before & behind if self._is_named_result(index)}
+        named = {
+            index
+            for index in before & behind
+            if self._is_named_result(index) or self._is_compared(index)
+        }
         self._find_ends(tail)
         scored: list[tuple[float, int, int, str]] = []
         for index in tail | named:
             score, reason = self._score_output(index, layers, behind, tail)
-            if index in named:
-                score += 5.0 if self._leaves_generator(index) else -3.0
+            if index in named and self._leaves_generator(index):
+                score += 5.0
+            elif index in named and not self._is_compared(index):
+                score -= 3.0
             if score > 0.0:
                 scored.append((score, index, 0, reason))
         return self._choose_outputs(scored, region, before)
@@ -714,13 +720,18 @@ class _Search:
 
     def _is_marked(self, index: int) -> bool:
         """An Identity somebody made to give a name to an end, or to what the loss compares."""
-        node = self.nodes[index]
-        if node.op not in ("Identity", "IdentityN"):
-            return False
-        if _is_default_name(node.name.rpartition("/")[2], node.op):
-            return False
-        return index in self.ends or any(
+        return (index in self.ends and self._is_name_giver(index)) or self._is_compared(index)
+
+    def _is_compared(self, index: int) -> bool:
+        """Such an Identity that meets the labels."""
+        return self._is_name_giver(index) and any(
             user in self.from_labels for user in self.edges.consumers[index]
+        )
+
+    def _is_name_giver(self, index: int) -> bool:
+        node = self.nodes[index]
+        return node.op in ("Identity", "IdentityN") and not _is_default_name(
+            node.name.rpartition("/")[2], node.op
         )
 
     def _outputs_of(self, index: int) -> list[int]:
@@ -753,7 +764,7 @@ class _Search:
             score += 2.0
             reasons.append("only loss and metrics use it")
         if layers and index not in behind:
-            score -= 3.0
+            score -= 2.0
             reasons.append("passes no layer")
         if index in self.from_gradients:
             score -= 4.0
@@ -764,13 +775,14 @@ class _Search:
             reasons.append(word)
         elif index in layers:
             reasons.append("the last layer")
-        if index not in self.ends and self._is_marked(index):
-            score += 2.0
+        if self._is_compared(index):
+            score += 3.5
+            reasons.append("compared with labels")
         info = self._describe(index, 0)
         if info.shape == ():
             score -= 3.0
         if info.dtype is not None and str(info.dtype.base) in ("bool", "resource", "variant"):
-            score -= 3.0
+            score -= 2.0
         if node.op in _METRIC_OPS or self._ends_in_comparison(index, others):
             score -= 2.0
         return score, ", ".join(reasons) or f"{node.op} behind the last layer"
@@ -954,7 +966,10 @@ def _ahead(
             rest.append(_changed(item, INPUT, False))
         else:
             rest.append(item)
-    return (*named.values(), *rest)
+    # A signature has no order (it is a map): keep the guess's.
+    place = {item.name: number for number, item in enumerate(guessed)}
+    ordered = sorted(named.values(), key=lambda item: place.get(item.name, len(place)))
+    return (*ordered, *rest)
 
 
 def _changed(item: Candidate, role: str, connected: bool) -> Candidate:

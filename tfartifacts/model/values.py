@@ -73,6 +73,12 @@ class TensorValue(Protocol):
         ...
 
 
+class Sink(Protocol):
+    """A file being written; every byte is taken, or WriteError raised."""
+
+    def write(self, data: Buffer, /) -> object: ...
+
+
 class Deferred(Generic[T]):
     """A part that is loaded when first asked for, then kept.
 

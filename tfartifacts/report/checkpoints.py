@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         StateEntry,
     )
     from tfartifacts.model.variables import Variable
+    from tfartifacts.weights.roles import Account, Role
 
 
 def describe_checkpoint(checkpoint: Checkpoint, view: View, findings: Findings) -> Document:
@@ -56,11 +58,11 @@ def describe_contents(checkpoint: Checkpoint, view: View, findings: Findings) ->
     object_graph: ObjectGraph | None = None
     with findings.damaged():
         object_graph = checkpoint.object_graph
-    roles: Mapping[str, Any] = {}
+    roles: Mapping[str, Role] = {}
     document: Document = {"account": None}
     with findings.damaged():
         roles = variable_roles(checkpoint)
-        document["account"] = account(checkpoint)
+        document["account"] = describe_account(account(checkpoint, roles), roles)
     document["object_graph"] = None
     full_names: Mapping[str, str] = {}
     if object_graph is not None:
@@ -82,8 +84,25 @@ def describe_contents(checkpoint: Checkpoint, view: View, findings: Findings) ->
     return document
 
 
+def describe_account(account: Account, roles: Mapping[str, Role]) -> Document:
+    """Parameters and bytes of the model, its optimizer, moving averages and all else."""
+    numbers = Counter(roles.values())
+    other = sum(numbers.values()) - sum(numbers[role] for role in _ACCOUNTS)
+    return {
+        role: {
+            "num_variables": other if role == "other" else numbers[role],
+            "num_parameters": getattr(account, f"{role}_parameters"),
+            "nbytes": getattr(account, f"{role}_bytes"),
+        }
+        for role in (*_ACCOUNTS, "other")
+    }
+
+
+_ACCOUNTS: tuple[Role, ...] = ("model", "optimizer", "average")
+
+
 def describe_variable(
-    variable: Variable, roles: Mapping[str, Any], full_names: Mapping[str, str], view: View
+    variable: Variable, roles: Mapping[str, Role], full_names: Mapping[str, str], view: View
 ) -> Document:
     document: Document = {
         "name": variable.name,
@@ -96,7 +115,7 @@ def describe_variable(
     if variable.value is not None and (location := variable.value.location) is not None:
         document["offset"] = location.offset
     if (role := roles.get(variable.name)) is not None:
-        document["role"] = str(role)
+        document["role"] = role
     if (full_name := full_names.get(variable.name)) is not None:
         document["full_name"] = full_name
     if variable.slices:

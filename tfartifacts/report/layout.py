@@ -39,10 +39,11 @@ class Layout:
                 yield from self._wrapped(f"{GAP}{label:<{_LABEL_WIDTH}}", self.safe(value))
 
     def _wrapped(self, start: str, text: str) -> Iterator[str]:
-        """The text after `start`, broken after commas where it would run over the edge."""
+        """The text after `start`, broken at spaces where it would run over the edge."""
         room = None if self.width is None else self.width - len(start)
         while room is not None and len(text) > room:
-            end = text.rfind(", ", 0, room) + 1
+            # After a comma if there is one in the second half, so that pairs stay together.
+            end = text.rfind(", ", room // 2, room) + 1 or text.rfind(" ", 1, room + 1)
             if end <= 0:
                 break
             yield start + text[:end]
@@ -66,10 +67,14 @@ class Layout:
         yield ""
         yield self.safe(title)
         shown = rows[: self.limit] if self.limit else rows
-        yield from table(columns, shown, width=self.width, ascii_only=self.ascii_only)
+        yield from self.rows(columns, shown)
         if len(shown) < len(rows):
             yield f"{GAP}... {len(rows) - len(shown):,} more, --limit 0 shows all"
 
+    def rows(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        """The rows without more; all of them."""
+        yield from table(columns, rows, width=self.width, ascii_only=self.ascii_only)
+
     def notes(self, notes: Sequence[str]) -> Iterator[str]:
         for note in notes:
-            yield f"{GAP}note: {self.safe(note)}"
+            yield from self._wrapped(f"{GAP}note: ", self.safe(note))

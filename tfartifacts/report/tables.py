@@ -1,8 +1,8 @@
 """Rows as aligned lines, within the width of a terminal or as wide as they are.
 
-    name           dtype    shape      size     shard
-    -------------  -------  -------  ----------  -----
-    conv1/kernel   float32  (5, 5)    100 B          0
+    name          dtype    shape    size  shard
+    ------------  -------  ------  -----  -----
+    conv1/kernel  float32  (5, 5)  100 B      0
 
 Made by tabulate; tables that are long, or hold characters two columns wide (which tabulate can
 only count with a further package), are aligned here, to the same picture.
@@ -24,11 +24,15 @@ NARROWEST = 12  # a name is not cut below this: rather let the line run over the
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How one column is shown; an elastic one gives way, in its middle, on a narrow terminal."""
+    """How one column is shown.
+
+    An elastic one gives way on a narrow terminal: in its middle, or at its end if it is prose.
+    """
 
     title: str
     right: bool = False
     elastic: bool = False
+    prose: bool = False
 
 
 Columns = tuple[Column, ...]
@@ -56,23 +60,26 @@ def table(
         for i, (natural, limit) in enumerate(zip(widths, limits, strict=True)):
             if limit < natural:
                 for row in safe:
-                    row[i] = elide(row[i], limit)
+                    row[i] = elide(row[i], limit, at_end=columns[i].prose)
         widths = limits
     if long or any(not text.isascii() for row in safe for text in row):
         lines = aligned(columns, safe, widths)
     else:
-        lines = _tabulated(columns, safe)
+        lines = _tabulated(columns, safe, widths)
     for line in lines:
         yield indent + line
 
 
-def _tabulated(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _tabulated(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]
+) -> Iterator[str]:
     from tabulate import tabulate
 
+    # The head as rows of its own: tabulate would give each title two columns more than it needs.
+    head = [[column.title for column in columns], ["-" * width for width in widths]]
     text = tabulate(
-        rows,
-        headers=[column.title for column in columns],
-        tablefmt="simple",
+        [*head, *rows],
+        tablefmt="plain",
         colalign=["right" if column.right else "left" for column in columns],
         disable_numparse=True,  # it would print the name 1e5 as 100000
     )
@@ -132,18 +139,19 @@ def cell(text: str, ascii_only: bool = False) -> str:
     return "\\x20" * start + core + "\\x20" * (len(safe) - start - len(core))
 
 
-def elide(text: str, width: int) -> str:
-    """The text, or its two ends with `...` between them, in at most `width` columns."""
+def elide(text: str, width: int, *, at_end: bool = False) -> str:
+    """The text, or its two ends (its start) with `...` for the rest, in at most `width` columns."""
     if display_width(text) <= width:
         return text
     room = max(width - len(ELLIPSIS), 2)
     # The end of a name tells more than its start (model/encoder/layer_0/.../kernel).
-    head, tail = room // 2, room - room // 2
-    while head and display_width(text[:head]) > room // 2:
+    most_head = room if at_end else room // 2
+    head, tail = most_head, room - most_head
+    while head and display_width(text[:head]) > most_head:
         head -= 1
-    while tail > 1 and display_width(text[-tail:]) > room - room // 2:
+    while tail and display_width(text[len(text) - tail :]) > room - most_head:
         tail -= 1
-    return text[:head] + ELLIPSIS + text[-tail:]
+    return text[:head] + ELLIPSIS + text[len(text) - tail :]
 
 
 def display_width(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 
 from tfartifacts.report.layout import Layout
@@ -20,12 +21,16 @@ def directory_lines(document: Document, layout: Layout) -> Iterator[str]:
         [
             ("latest", _latest(document)),
             ("kept", counted(len(document["checkpoints"]), "checkpoint")),
+            ("relocated", _relocated(document["checkpoints"])),
             ("unlisted", _counted_or_nothing(document["unlisted"])),
             ("missing", _counted_or_nothing(document["missing"])),
             ("broken", _counted_or_nothing(document["broken"])),
         ]
     )
-    yield from layout.notes(document["notes"])
+    # What the table and the facts tell of a relocation need not be told again.
+    moved = [item["recorded"] for item in document["checkpoints"] if item["relocated"]]
+    notes = [note for note in document["notes"] if not any(path in note for path in moved)]
+    yield from layout.notes(notes)
     yield from _kept_lines(document, layout)
     yield from _recorded_lines(document, layout)
     if latest is not None:
@@ -73,7 +78,7 @@ def _kept_lines(document: Document, layout: Layout) -> Iterator[str]:
         # The file system's time is when a copy was made, as often as not.
         Column("saved (UTC)" if times == {"state file"} else "written (UTC)"),
         Column("size", right=True),
-        Column(""),
+        Column("state"),
     )
     yield from layout.table("Kept", columns, rows, empty="none")
 
@@ -95,13 +100,24 @@ def _gone(entry: Document) -> str:
     return "outside the folder, not followed" if entry["outside"] else "missing"
 
 
+def _relocated(kept: Sequence[Document]) -> str:
+    """Where the state file thought its checkpoints were, if they all were in one place."""
+    moved = [item["recorded"] for item in kept if item["relocated"]]
+    if not moved:
+        return ""
+    folders = {re.split(r"[/\\][^/\\]*\Z", recorded)[0] for recorded in moved}
+    where = f", recorded in {folders.pop()}" if len(folders) == 1 else ""
+    return f"{count(len(moved))}{where}"
+
+
 def _recorded_lines(document: Document, layout: Layout) -> Iterator[str]:
-    """Where the state file thought its checkpoints were."""
-    rows = [
-        [kept["name"], kept["recorded"]] for kept in document["checkpoints"] if kept["relocated"]
-    ]
+    """Where each was thought to be, if its name or folder cannot be told from the others'."""
+    moved = [item for item in document["checkpoints"] if item["relocated"]]
+    if ", recorded in " in _relocated(moved):
+        return
+    rows = [[item["name"], item["recorded"]] for item in moved]
     columns = (Column("found as", elastic=True), Column("recorded as", elastic=True))
-    yield from layout.table("Relocated: the state file names other places", columns, rows)
+    yield from layout.table("Relocated", columns, rows)
 
 
 def checkpoint_lines(document: Document, layout: Layout) -> Iterator[str]:
@@ -138,13 +154,14 @@ def _summary_lines(document: Document, layout: Layout) -> Iterator[str]:
     ]
     if not layout.sections:
         facts.append(("variables", _total(document)))
-        facts += [(f"  {label}", text) for label, text in _accounts(document["account"])]
     yield from layout.facts(facts)
     if document["object_graph"] is not None:
         objects = document["object_graph"]
         yield from layout.facts(
             [("object graph", f"{counted(objects['num_objects'], 'object')} (object-based)")]
         )
+    if not layout.sections:
+        yield from _account_lines(document, layout)
     yield from layout.notes([_problem(problem) for problem in document["problems"]])
     yield from layout.notes(document["notes"])
 
@@ -162,13 +179,32 @@ def _total(document: Document) -> str:
     )
 
 
-def _accounts(account: Document | None) -> Iterator[tuple[str, str]]:
+_ROLES = {"optimizer": "optimizer slots", "average": "moving averages"}
+
+
+def _account_lines(document: Document, layout: Layout) -> Iterator[str]:
     """Model, optimizer slots and the rest apart, where there is more than one of them."""
-    present = {role: part for role, part in (account or {}).items() if part["num_variables"]}
+    present = {
+        role: part for role, part in (document["account"] or {}).items() if part["num_variables"]
+    }
     if len(present) < 2:
         return
-    for role, part in present.items():
-        yield role.replace("_", " "), _total(part)
+    rows = [
+        [
+            _ROLES.get(role, role),
+            count(part["num_variables"]),
+            count(part["num_parameters"]),
+            size(part["nbytes"]),
+        ]
+        for role, part in (*present.items(), ("together", document))
+    ]
+    columns = (
+        Column("of which"),
+        Column("variables", right=True),
+        Column("parameters", right=True),
+        Column("size", right=True),
+    )
+    yield from layout.rows(columns, rows)
 
 
 def _problem(problem: Document) -> str:
@@ -230,7 +266,7 @@ def _variables_lines(variables: Sequence[Document], layout: Layout) -> Iterator[
             size(variable["nbytes"]),
             *([_shard(variable)] if sharded else []),
             *([count(variable.get("num_slices", 1))] if sliced else []),
-            *([(variable.get("role") or "").replace("_", " ")] if roles else []),
+            *([variable.get("role", "")] if roles else []),
         ]
         for variable in variables
     ]

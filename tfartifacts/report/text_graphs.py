@@ -90,16 +90,33 @@ def _graph_lines(document: Document, layout: Layout, *, convert: str | None) -> 
     if layout.shows("candidates", usually=not signatures) and document["candidates"] is not None:
         yield from _candidates_lines(document["candidates"], layout, convert)
     if layout.shows("placeholders", usually=bool(signatures)):
-        rows = [_tensor_row(placeholder) for placeholder in document["placeholders"]]
-        # In a model with signatures they repeat the inputs, unless something more must be fed.
-        fed = {
-            info["name"]
-            for signature in signatures.values()
-            for info in signature["inputs"].values()
-        }
-        if layout.sections or not {row[0] for row in rows} <= fed:
-            yield from layout.table("Placeholders", _TENSOR_COLUMNS, rows, empty="none")
+        yield from _placeholders_lines(document, signatures, layout)
     yield from _detail_lines(document, layout)
+
+
+def _placeholders_lines(
+    document: Document, signatures: Mapping[str, Document], layout: Layout
+) -> Iterator[str]:
+    """All where asked for; else those that no signature, asset or saver feeds."""
+    if layout.sections:
+        rows = [_tensor_row(placeholder) for placeholder in document["placeholders"]]
+        yield from layout.table("Placeholders", _TENSOR_COLUMNS, rows, empty="none")
+        return
+    fed = {
+        part["name"]
+        for signature in signatures.values()
+        for info in signature["inputs"].values()
+        for part in (info, *_parts(info))
+    }
+    if (saver := document.get("saver")) is not None:
+        fed.add(saver["filename_tensor_name"])
+    fed |= {asset["tensor_name"] for asset in document.get("asset_files", ())}
+    rows = [
+        _tensor_row(placeholder)
+        for placeholder in document["placeholders"]
+        if placeholder["name"] not in fed
+    ]
+    yield from layout.table("Placeholders that no signature feeds", _TENSOR_COLUMNS, rows)
 
 
 def callable_signatures(document: Document) -> dict[str, Document]:
@@ -117,7 +134,8 @@ def _facts(document: Document, layout: Layout) -> Iterator[tuple[str, str]]:
         inside = sum(document["function_ops"].values())
         yield (
             "functions",
-            f"{count(document['num_functions'])}, of {counted(inside, 'node')} together",
+            f"{count(document['num_functions'])} with {count(inside)} nodes: "
+            + _top(document["function_ops"]),
         )
     yield "devices", _devices(document["devices"])
     if not layout.sections:
@@ -133,16 +151,20 @@ def _written_by(document: Document) -> str:
     if not version:
         return "unknown (no TensorFlow version recorded)" if "tags" in document else ""
     git = document["tensorflow_git_version"]
-    return f"TensorFlow {version}" + (f" (git {git})" if git else "")
+    return f"TensorFlow {version}" + (f" (git {git})" if git not in ("", "unknown") else "")
 
 
 def _nodes(document: Document) -> str:
     ops = document["ops"]
     if not ops:
         return "none"
+    return f"{count(document['num_nodes'])}: {_top(ops)}"
+
+
+def _top(ops: Mapping[str, int]) -> str:
     top = ", ".join(f"{op} {count(number)}" for op, number in list(ops.items())[:_MOST_OPS])
     more = f", and {counted(len(ops) - _MOST_OPS, 'other op')}" if len(ops) > _MOST_OPS else ""
-    return f"{count(document['num_nodes'])}: {top}{more}"
+    return top + more
 
 
 def _devices(devices: Mapping[str, int]) -> str:
@@ -161,7 +183,7 @@ def _saver(saver: Document) -> str:
 def _signatures_lines(signatures: Mapping[str, Document], layout: Layout) -> Iterator[str]:
     for key, signature in signatures.items():
         rows = [
-            [side, name, *_tensor_row(part)]
+            [side, f"{name} ({part['part']})" if "part" in part else name, *_tensor_row(part)]
             for side in ("inputs", "outputs")
             for name, info in signature[side].items()
             for part in _parts(info)
@@ -180,7 +202,7 @@ def _parts(info: Document) -> list[Document]:
     """The tensors behind one key: itself, or those of a sparse or composite one."""
     if "sparse" in info:
         return [
-            {**info, "name": f"{name} ({role})"} for role, name in info["sparse"].items() if name
+            {**info, "name": name, "part": role} for role, name in info["sparse"].items() if name
         ]
     if "components" in info:
         return [part for component in info["components"] for part in _parts(component)]
@@ -198,7 +220,7 @@ def _candidates_lines(candidates: Document, layout: Layout, convert: str | None)
         for side in ("inputs", "outputs")
         for candidate in (candidates[side][:most] if most else candidates[side])
     ]
-    columns = (Column(""), *_TENSOR_COLUMNS, Column("why", elastic=True))
+    columns = (Column("role"), *_TENSOR_COLUMNS, Column("why", elastic=True, prose=True))
     title = "Candidates for a signature, likeliest first"
     yield from layout.table(title, columns, rows, empty="none found")
     if convert is not None and candidates["flags"]:
