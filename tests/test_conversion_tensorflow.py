@@ -46,7 +46,7 @@ def test_a_saved_model_of_a_checkpoint_predicts_the_same(
     by_v2 = tensorflow.run_saved_model_v2(converted, {"image": x})
     assert same_bits(by_v1["out"], source)
     assert same_bits(by_v2["out"], source)
-    shown = tensorflow.saved_model_cli("show", "--dir", str(converted), "--all")
+    shown = tensorflow.saved_model_cli(["show", "--dir", str(converted), "--all"])
     assert "name: x:0" in shown.stdout
     assert "name: y:0" in shown.stdout
 

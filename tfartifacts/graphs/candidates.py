@@ -28,7 +28,7 @@ from tfartifacts.errors import NameNotFoundError
 from tfartifacts.graphs.edges import Edges, edges_of, parse_input, walk
 from tfartifacts.model import Graph, MetaGraph, Node, Saver, TensorInfo
 from tfartifacts.model.saved_models import INIT_OP_SIGNATURE
-from tfartifacts.model.tensors import PLACEHOLDER_OPS, output_dtypes
+from tfartifacts.model.tensors import PLACEHOLDER_OPS, output_dtype, output_dtypes
 from tfartifacts.model.values import PartialShape
 
 INPUT, SWITCH, LABEL = "input", "switch", "label"
@@ -38,6 +38,8 @@ OUTPUT, ALTERNATIVE = "output", "alternative"
 MOST_CANDIDATES = 50
 _MOST_OUTPUTS = 16
 _MOST_ALTERNATIVES = 8
+_MOST_TYPED = 200
+_LONGEST_SEARCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,8 @@ VARIABLE_OPS = frozenset("Variable VariableV2 AutoReloadVariable VarHandleOp".sp
 # A weight passed through one of these is still a weight: operand number of the weight.
 _PASSES_WEIGHT = {
     **dict.fromkeys(
-        "Identity ReadVariableOp Enter RefEnter Switch RefSwitch RefIdentity Cast Reshape Transpose "
-        "StridedSlice Slice Unpack ExpandDims Squeeze Snapshot StopGradient SplitV Dequantize "
+        "Identity ReadVariableOp Enter RefEnter Switch RefSwitch RefIdentity Cast Reshape "
+        "Transpose StridedSlice Slice Unpack ExpandDims Squeeze Snapshot StopGradient SplitV Dequantize "
         "FakeQuantWithMinMaxVars FakeQuantWithMinMaxArgs QuantizeAndDequantizeV2 "
         "QuantizeAndDequantizeV3".split(),
         0,
@@ -298,6 +300,7 @@ class _Source:
     role: str = INPUT
     reason: str = ""
     score: float = 0.0
+    connected: bool = False
 
 
 class _Search:
@@ -309,6 +312,7 @@ class _Search:
         self.nodes = self.edges.nodes
         self.trainable = trainable
         self._words_of_scope: dict[str, frozenset[str]] = {"": frozenset()}
+        self.budget = 10 * len(self.nodes) + 100 * _LONGEST_SEARCH
         self._find_machinery(saver)
 
     def run(self) -> Candidates:
@@ -367,20 +371,23 @@ class _Search:
         return plumbing if op in _PLUMBING else None
 
     def _feeding_only_updates(self, machinery: set[int]) -> set[int]:
-        """Nodes all of whose consumers are updates or such nodes (moving averages, initial values)."""
+        """Nodes that only updates or such nodes consume: moving averages, initial values."""
         consumers, producers = self.edges.consumers, self.edges.producers
         only: set[int] = set()
-        todo = [source for index in self.updates for source in producers[index]]
+        left: dict[int, int] = {}
+        todo = list(self.updates)
         while todo:
-            index = todo.pop()
-            node = self.nodes[index]
-            if index in only or index in machinery or node.op in VARIABLE_OPS:
-                continue
-            if node.op in PLACEHOLDER_OPS or self._could_be_result(node):
-                continue
-            if all(user in self.updates or user in only for user in consumers[index]):
-                only.add(index)
-                todo.extend(producers[index])
+            for index in producers[todo.pop()]:
+                # One visit for each edge: at the last one all consumers are known to be such.
+                left[index] = left.get(index, len(consumers[index])) - 1
+                if left[index] or index in machinery:
+                    continue
+                node = self.nodes[index]
+                if node.op in VARIABLE_OPS or node.op in PLACEHOLDER_OPS:
+                    continue
+                if not self._could_be_result(node):
+                    only.add(index)
+                    todo.append(index)
         return only
 
     def _could_be_result(self, node: Node) -> bool:
@@ -395,34 +402,27 @@ class _Search:
     # -- sources ------------------------------------------------------------------------------
 
     def _find_sources(self) -> list[_Source]:
-        sources: list[_Source] = []
-        for index, node in enumerate(self.nodes):
-            if index in self.machinery:
+        found = {
+            index
+            for index, node in enumerate(self.nodes)
+            if index not in self.machinery
+            and (node.op in PLACEHOLDER_OPS or _PIPELINE.match(node.op))
+        }
+        # Who takes which output, for all of them in one pass: a node may have a million inputs.
+        users: dict[tuple[int, int], dict[int, None]] = {}
+        for user, producers in enumerate(self.edges.producers):
+            if user in self.machinery:
                 continue
-            if node.op in PLACEHOLDER_OPS:
-                sources.append(_Source(index, 0))
-            elif _PIPELINE.match(node.op):
-                sources += [_Source(index, output) for output in sorted(self._used_outputs(index))]
-        return sources
-
-    def _used_outputs(self, index: int) -> set[int]:
-        used: set[int] = set()
-        for user in set(self.edges.consumers[index]):
-            if user not in self.machinery:
-                used |= set(self._taken(user, index))
-        return used
-
-    def _taken(self, user: int, producer: int) -> list[int]:
-        """Which outputs of `producer` a node takes."""
-        pairs = zip(self.edges.producers[user], self.edges.outputs[user], strict=True)
-        return [output for index, output in pairs if index == producer]
+            for index, output in zip(producers, self.edges.outputs[user], strict=True):
+                if index in found:
+                    users.setdefault((index, output), {})[user] = None
+        self.users_of = {tensor: list(takers) for tensor, takers in users.items()}
+        unused = {index for index in found if self.nodes[index].op in PLACEHOLDER_OPS}
+        tensors = {*self.users_of, *((index, 0) for index in unused)}
+        return [_Source(index, output) for index, output in sorted(tensors)]
 
     def _users(self, source: _Source) -> list[int]:
-        return [
-            user
-            for user in dict.fromkeys(self.edges.consumers[source.index])
-            if user not in self.machinery and source.output in self._taken(user, source.index)
-        ]
+        return self.users_of.get((source.index, source.output), [])
 
     def _forward(self, starts: Iterable[int], stop: set[int] | None = None) -> set[int]:
         """What is computed from the values of the starts, machinery left out."""
@@ -657,7 +657,7 @@ class _Search:
             if self._is_named_result(index) or self._is_compared(index)
         }
         self._find_ends(tail)
-        scored: list[tuple[float, int, int, str]] = []
+        scored: list[tuple[float, int, str]] = []
         for index in tail | named:
             score, reason = self._score_output(index, layers, behind, tail)
             if index in named and self._leaves_generator(index):
@@ -665,42 +665,51 @@ class _Search:
             elif index in named and not self._is_compared(index):
                 score -= 3.0
             if score > 0.0:
-                scored.append((score, index, 0, reason))
-        return self._choose_outputs(scored, region, before)
+                scored.append((score, index, reason))
+        # Type and shape take longer to find, and only make a score smaller: for the best alone.
+        scored.sort(key=lambda item: (-item[0], -item[1]))
+        scored = [
+            (score - self._score_type(index), index, reason)
+            for score, index, reason in scored[:_MOST_TYPED]
+        ]
+        scored.sort(key=lambda item: (-item[0], -item[1]))
+        return self._choose_outputs([item for item in scored if item[0] > 0.0], region, tail)
+
+    def _score_type(self, index: int) -> float:
+        """What a scalar or a truth value loses: seldom what a model is for."""
+        info = self._describe(index, 0)
+        unlikely = 3.0 if info.shape == () else 0.0
+        if info.dtype is not None and info.dtype.base.name in ("bool", "resource", "variant"):
+            unlikely += 2.0
+        return unlikely
 
     def _find_ends(self, tail: set[int]) -> None:
         """Ends of the tail, and what leads to them: the rest serves loss and metrics alone."""
         measured = self.from_labels | self.losses
         self.ends: set[int] = set()
         for index in tail:
-            users = [
-                user
-                for user in self.edges.consumers[index]
-                if user not in self.machinery and self.nodes[user].op not in _BARRIERS
-            ]
-            taken = any(
-                user in self.gradients or user in self.updates
-                for user in self.edges.consumers[index]
-            )
-            if not users and not (taken and self._is_loss_like(index)):
-                self.ends.add(index)
-            elif any(user not in tail and user not in measured for user in users):
+            consumers = self.edges.consumers[index]
+            users = [user for user in consumers if user not in self.machinery]
+            users = [user for user in users if self.nodes[user].op not in _BARRIERS]
+            if users:
+                is_end = any(user not in tail and user not in measured for user in users)
+            else:
+                trained = any(user in self.gradients or user in self.updates for user in consumers)
+                is_end = not (trained and self._is_loss_like(index))
+            if is_end:
                 self.ends.add(index)
         self.to_ends = walk(self.ends, [self.edges.producers], tail.__contains__)
 
     def _is_loss_like(self, index: int) -> bool:
-        words = _words(self.nodes[index].name)
-        return not _LOSS_WORDS.isdisjoint(words)
+        return not _LOSS_WORDS.isdisjoint(_words(self.nodes[index].name))
 
     def _choose_outputs(
-        self, scored: list[tuple[float, int, int, str]], region: set[int], before: set[int]
+        self, scored: Sequence[tuple[float, int, str]], region: set[int], tail: set[int]
     ) -> list[Candidate]:
-        scored.sort(key=lambda item: (-item[0], -item[1]))
-        tail = region - before
         covered: set[int] = set()
         chosen: list[Candidate] = []
         proposed = alternatives = 0
-        for score, index, _, reason in scored[:MOST_CANDIDATES]:
+        for score, index, reason in scored[:MOST_CANDIDATES]:
             fits = score >= max(3.0, scored[0][0] / 2) or not proposed
             fits = fits and (index not in covered or self._is_marked(index))
             role = OUTPUT if fits and proposed < _MOST_OUTPUTS else ALTERNATIVE
@@ -743,7 +752,8 @@ class _Search:
             return [0]
         used: set[int] = set()
         for user in set(self.edges.consumers[index]) & self.to_ends:
-            used |= set(self._taken(user, index))
+            pairs = zip(self.edges.producers[user], self.edges.outputs[user], strict=True)
+            used.update(output for producer, output in pairs if producer == index)
         return [output for output in range(min(len(dtypes), 16)) if output not in used] or [0]
 
     def _score_output(
@@ -778,11 +788,6 @@ class _Search:
         if self._is_compared(index):
             score += 3.5
             reasons.append("compared with labels")
-        info = self._describe(index, 0)
-        if info.shape == ():
-            score -= 3.0
-        if info.dtype is not None and str(info.dtype.base) in ("bool", "resource", "variant"):
-            score -= 2.0
         if node.op in _METRIC_OPS or self._ends_in_comparison(index, others):
             score -= 2.0
         return score, ", ".join(reasons) or f"{node.op} behind the last layer"
@@ -863,27 +868,56 @@ class _Search:
         proposed = [item.name for item in outputs if item.role == OUTPUT]
         needed = self.edges.ancestors(self.edges.indices(proposed), stop=self.machinery)
         order = {INPUT: 0, SWITCH: 1, LABEL: 2}
-        ranked: list[tuple[int, float, int, int, Candidate]] = []
-        for source in sources:
-            users = [*self._users(source), *self.edges.control_consumers[source.index]]
-            connected = any(user in needed for user in users)
-            score = source.score + (5.0 if connected else 0.0)
-            item = self._candidate(
-                source.index, source.output, source.role, source.reason, score, connected
+        ranked: list[tuple[int, float, int, int]] = []
+        for number, source in enumerate(sources):
+            users = self._users(source)
+            waiting = self.edges.control_consumers[source.index]
+            source.connected = not needed.isdisjoint(users) or not needed.isdisjoint(waiting)
+            source.score += 5.0 if source.connected else 0.0
+            ranked.append((order[source.role], -source.score, source.index, number))
+        ranked.sort()
+        return [
+            self._candidate(
+                source.index,
+                source.output,
+                source.role,
+                source.reason,
+                source.score,
+                source.connected,
             )
-            ranked.append((order[source.role], -score, source.index, source.output, item))
-        ranked.sort(key=lambda entry: entry[:4])
-        return [entry[4] for entry in ranked[:MOST_CANDIDATES]]
+            for source in (sources[entry[3]] for entry in ranked[:MOST_CANDIDATES])
+        ]
 
     # -- tensors ------------------------------------------------------------------------------
 
     def _describe(self, index: int, output: int) -> TensorInfo:
-        name = f"{self.nodes[index].name}:{output}"
+        node = self.nodes[index]
+        name = f"{node.name}:{output}"
+        if not node.name or ":" in node.name or "^" in node.name:
+            # No tensor can be asked for by such a name: damaged, but not ours to refuse.
+            return TensorInfo(name, None, None)
+        if not self._has_source_nearby(index):
+            return TensorInfo(name, output_dtype(self.graph, node, output), None)
         try:
             return self.graph.tensor(name)
         except NameNotFoundError:
-            # A name no tensor can have, or an output the op has not: damaged, not ours to refuse.
+            # An output the op has not.
             return TensorInfo(name, None, None)
+
+    def _has_source_nearby(self, index: int) -> bool:
+        """Whether a shape is found soon: each search may follow a chain through the graph.
+
+        All searches share a budget, for a graph that is made of such chains.
+        """
+        for _ in range(_LONGEST_SEARCH):
+            producers = self.edges.producers[index]
+            if not producers or "_output_shapes" in self.nodes[index].attrs:
+                return True
+            index = producers[0]
+            self.budget -= 1
+            if self.budget < 0:
+                break
+        return False
 
     def _candidate(
         self, index: int, output: int, role: str, reason: str, score: float, connected: bool = True
@@ -942,11 +976,14 @@ def _with_signatures(source: MetaGraph, found: Candidates) -> Candidates:
 
 def _of_signature(graph: Graph, tensor: str, info: TensorInfo, role: str, reason: str) -> Candidate:
     node = parse_input(tensor).node
-    op = graph[node].op if node in graph else ""
-    try:
-        known = graph.tensor(tensor)
-    except NameNotFoundError:
-        known = TensorInfo(tensor, None, None)
+    op, known = "", TensorInfo(tensor, None, None)
+    if node in graph:
+        op = graph[node].op
+        try:
+            known = graph.tensor(tensor)
+        except NameNotFoundError:
+            # The node is there, that output is not: shown as the signature says.
+            known = TensorInfo(tensor, None, None)
     single = info.encoding == "name"
     dtype = info.dtype if single and info.dtype is not None else known.dtype
     shape = info.shape if single and info.shape is not None else known.shape

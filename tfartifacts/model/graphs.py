@@ -169,6 +169,16 @@ class TensorInfo:
     type_spec: bytes | None = None
     unknown_fields: bytes = b""
 
+    def __str__(self) -> str:
+        """`myInput:0 float32 (?, 28, 28, 1)`, for people."""
+        sizes = None if self.shape is None else ["?" if n is None else str(n) for n in self.shape]
+        if sizes is None:
+            shape = "of unknown rank"
+        else:
+            shape = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+        names = self.name or " ".join(self.tensor_names)
+        return f"{names} {self.dtype or 'of unknown type'} {shape}"
+
     @property
     def encoding(self) -> str:
         """`name`, `coo_sparse` or `composite`; `none` where the file says none of them."""

@@ -117,13 +117,13 @@ def account(checkpoint: Checkpoint, roles: Mapping[str, Role] | None = None) -> 
     sizes: dict[str, int] = {}
     for key, variable in checkpoint.variables.items():
         role = roles.get(key, "model")
-        role = "other" if role in ("bookkeeping", "copy") else role
-        parameters[role] = parameters.get(role, 0) + variable.num_elements
-        sizes[role] = sizes.get(role, 0) + variable.nbytes
+        kind = "other" if role in ("bookkeeping", "copy") else role
+        parameters[kind] = parameters.get(kind, 0) + variable.num_elements
+        sizes[kind] = sizes.get(kind, 0) + variable.nbytes
     return Account(
         *(
-            amounts.get(role, 0)
-            for role in ("model", "optimizer", "average", "other")
+            amounts.get(kind, 0)
+            for kind in ("model", "optimizer", "average", "other")
             for amounts in (parameters, sizes)
         )
     )

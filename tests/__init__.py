@@ -1,0 +1,1 @@
+"""Tests, with TensorFlow itself as judge where one is installed."""

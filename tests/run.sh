@@ -1,0 +1,18 @@
+#!/bin/sh
+# Everything a change must pass: lint, format, types, tests.
+#
+#     sh tests/run.sh [argument of pytest ...]
+#
+# Makes its own environment in .venv (or in $TFARTIFACTS_VENV). Tests that TensorFlow judges are
+# skipped where `python tests/judges/install.py` has not been run.
+set -eu
+
+cd "$(dirname "$0")/.."
+. examples/environment.sh
+use_environment "${TFARTIFACTS_VENV:-.venv}" -e '.[test]'
+
+"$python" -m ruff check .
+"$python" -m ruff format --check .
+"$python" -m mypy
+# Two workers: each keeps both TensorFlows in memory, and their start is what takes long.
+"$python" -m pytest --numprocesses "${TFARTIFACTS_WORKERS:-2}" "$@"
