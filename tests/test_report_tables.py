@@ -61,6 +61,14 @@ def test_the_widest_column_gives_way_first() -> None:
     assert fitting(columns, [100, 90, 90], 49) == [12, 12, 90]
 
 
+def test_prose_gives_way_before_names_and_loses_its_end() -> None:
+    columns = (Column("name", elastic=True), Column("why", elastic=True, prose=True))
+    assert fitting(columns, [40, 30], 60) == [40, 18]
+    assert fitting(columns, [40, 30], 50) == [36, 12]
+    rows = [["n" * 40, "because of many things"]]
+    assert list(table(columns, rows, width=60, indent=""))[-1] == "n" * 40 + "  because of many..."
+
+
 def test_a_name_of_megabytes_is_cut_at_once() -> None:
     assert fitting((Column("a", elastic=True),), [10**12], 80) == [80]
 

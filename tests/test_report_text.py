@@ -13,13 +13,23 @@ from tests.test_report_describe import (
     checkpoint,
     directory,
     graph,
+    info,
     meta_graph,
     partitioned,
     variable,
     with_graph,
 )
 from tfartifacts.errors import ChecksumError, PathNotFoundError
-from tfartifacts.model import Artifact, Asset, Checkpoint, Node, SavedModel, Signature, TensorInfo
+from tfartifacts.model import (
+    Artifact,
+    Asset,
+    Checkpoint,
+    Node,
+    SavedModel,
+    Signature,
+    SparseNames,
+    TensorInfo,
+)
 from tfartifacts.report.describe import describe
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.text import text_lines
@@ -79,6 +89,14 @@ def test_asking_for_candidates_shows_them_beside_a_signature() -> None:
     assert "Candidates" in text(source, sections=frozenset({"candidates"}))
 
 
+def test_a_sparse_tensor_shows_its_three_tensors() -> None:
+    sparse = info("", (None, 4), sparse=SparseNames("v:0", "i:0", "s:0"))
+    lines = words(meta_graph(signatures={"k": Signature({"s": sparse}, {})}))
+    assert "input s (values) v:0 float32 sparse (?, 4)".split() in lines
+    assert "input s (indices) i:0 int64".split() in lines
+    assert "input s (dense_shape) s:0 int64".split() in lines
+
+
 def test_signature_without_tensors_is_told_and_internal_ones_are_not() -> None:
     signatures = {"regress": Signature({}, {}, ""), "__saved_model_init_op": Signature({}, {})}
     shown = text(meta_graph(signatures=signatures))
@@ -118,13 +136,6 @@ def test_relocations_from_several_folders_are_listed() -> None:
     shown = words(replace(source, entries=(source.entries[0], moved)))
     assert ["model-2", "C:\\old\\model-2"] in shown
     assert ["model-4", "/b/model-4"] in shown
-
-
-def test_a_relocation_is_told_once() -> None:
-    told = r"the state file says C:\old\model-2; read beside it: model-2"
-    shown = text(directory(notes=(told, "another note")))
-    assert told not in shown
-    assert "note: another note" in shown
 
 
 def test_directory_whose_latest_is_gone_says_what_was_recorded() -> None:
@@ -242,6 +253,10 @@ def test_many_values_are_summarised_unless_all_are_wanted() -> None:
     assert "..." in values(many, "int32")
     assert "..." not in values(many, "int32", all_values=True)
     assert "500" in values(many, "int32", all_values=True)
+
+
+def test_no_line_of_values_ends_in_spaces() -> None:
+    assert [line for line in values(np.ones((2, 2, 2))).splitlines() if line != line.rstrip()] == []
 
 
 def test_values_that_are_not_finite_are_counted() -> None:

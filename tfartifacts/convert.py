@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from keyword import iskeyword
-
 from typing import TYPE_CHECKING
 
 from tfartifacts.errors import ConversionError, NameNotFoundError, UnsupportedError, close_names

@@ -231,6 +231,9 @@ def open_checkpoint(prefix: str) -> Checkpoint:
     variables = checkpoint.variables
     if isinstance(variables, BundleVariables):
         checkpoint = replace(checkpoint, object_graph_part=Deferred(LoadObjectGraph(variables)))
+    meta_file = describe_file(prefix + META_SUFFIX)
+    if meta_file is not None:
+        checkpoint = replace(checkpoint, files=(*checkpoint.files, meta_file))
     return replace(checkpoint, meta_graph_part=Deferred(_LoadMetaGraph(prefix)))
 
 
@@ -363,18 +366,12 @@ def _is_inside(path: str, folder: str) -> bool:
 def _state_notes(entries: Iterable[StateEntry]) -> tuple[str, ...]:
     notes = []
     for entry in entries:
-        if entry.relocated and entry.prefix is not None:
-            notes.append(
-                f"the state file says {entry.recorded}; read beside it: "
-                f"{os.path.basename(entry.prefix)}"
-            )
-        elif entry.outside:
+        # What was relocated, and what is gone, the entries themselves say.
+        if entry.outside:
             notes.append(
                 f"the state file says {entry.recorded}, outside this folder; not followed (pass "
                 "that path itself, or follow external paths)"
             )
-        elif entry.prefix is None:
-            notes.append(f"the state file says {entry.recorded}; no such checkpoint, nor beside it")
     return tuple(notes)
 
 

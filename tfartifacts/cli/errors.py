@@ -7,6 +7,7 @@
   4  damaged, so that the answer is incomplete
   5  needs an extra that is not installed
  70  a fault of ours
+ 74  the system refused a write; nothing was published
 130  interrupted (Ctrl-C)
 141  whoever read the output went away
 """
@@ -26,10 +27,12 @@ from tfartifacts.errors import (
     PathNotFoundError,
     TfArtifactsError,
     UnsupportedError,
+    WriteError,
 )
 
 DONE, FINDING, USAGE, NOT_FOUND, DAMAGED, MISSING_EXTRA = range(6)
 OUR_FAULT = 70
+NOT_WRITTEN = 74
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
 
@@ -43,15 +46,13 @@ _CODES: tuple[tuple[type[TfArtifactsError], int], ...] = (
     (ConversionError, USAGE),
     (DestinationExistsError, USAGE),
     (MissingDependencyError, MISSING_EXTRA),
+    (WriteError, NOT_WRITTEN),
 )
 
 
 def exit_code(error: TfArtifactsError) -> int:
-    """The exit code of an error of the library; 1 where no other fits (a refused write)."""
-    for kind, code in _CODES:
-        if isinstance(error, kind):
-            return code
-    return FINDING
+    """The exit code of an error of the library."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), OUR_FAULT)
 
 
 def tell(error: TfArtifactsError, *, debug: bool = False) -> int:

@@ -450,9 +450,11 @@ def encode_graph(graph: Graph) -> list[Buffer]:
             library += put_message(1, encoded)
     if graph.library_unknown_fields:
         library.append(graph.library_unknown_fields)
-    # A library is written even if it is empty, as TensorFlow does.
-    pieces += put_message(2, library)
-    pieces.append(put_bytes(4, write_versions(graph.versions)))
+    # A library that was read is written even if it is empty: TensorFlow writes such ones.
+    if library or isinstance(graph.functions, EncodedFunctions):
+        pieces += put_message(2, library)
+    if versions := write_versions(graph.versions):
+        pieces.append(put_bytes(4, versions))
     if graph.unknown_fields:
         pieces.append(graph.unknown_fields)
     return pieces

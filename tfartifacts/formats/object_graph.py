@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tfartifacts.errors import ChecksumError, PathNotFoundError, located
-from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY, BundleVariables
-from tfartifacts.formats.tensor_data import StoredTensor
+from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY, BundleTensor, BundleVariables
 from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import ObjectGraph
 
@@ -45,12 +44,12 @@ class LoadObjectGraph:
     def __call__(self) -> ObjectGraph | None:
         variable = self.variables.get(OBJECT_GRAPH_KEY)
         value = None if variable is None else variable.value
-        if not isinstance(value, StoredTensor) or value.dtype.name != "string":
+        if not isinstance(value, BundleTensor) or value.dtype.name != "string":
             return None
         try:
             elements = value.strings()
         except (PathNotFoundError, ChecksumError):
             # The names are a help; that the data is gone or damaged is told where it is read.
             return None
-        with located(value.file):
+        with located(value.location.file):
             return read_object_graph(elements[0]) if len(elements) == 1 else None

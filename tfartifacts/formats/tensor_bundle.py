@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -55,13 +55,14 @@ from tfartifacts.formats.wire import (
 )
 from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint, File
 from tfartifacts.model.graphs import Versions
-from tfartifacts.model.values import Shape, Sink, TensorValue
+from tfartifacts.model.values import Buffer, Deferred, Location, Shape, Sink, TensorValue
 from tfartifacts.model.variables import Variable, VariableSlice
 from tfartifacts.storage.files import BytesSource, describe_file, read_file
 
 if TYPE_CHECKING:
     from tfartifacts.errors import TfArtifactsError
     from tfartifacts.formats.tensor_data import ByteOrder
+    from tfartifacts.model.values import Array
 
 # tensor_bundle.h: what this reader understands, and the least a producer may require of it.
 _VERSION = 1
@@ -116,7 +117,7 @@ def read_bundle(prefix: str, index: bytes | None = None) -> Checkpoint:
     path = index_file(prefix)
     source = BytesSource(path, read_file(path) if index is None else index)
     header, variables, orphans = read_index(source, prefix)
-    files, problems = _look_at_data_files(prefix, header.num_shards, variables)
+    files = _data_files(prefix, header.num_shards, len(variables))
     notes = _stale_files(prefix, header.num_shards)
     if orphans:
         notes = (*notes, f"{orphans} stored slices belong to no variable")
@@ -129,7 +130,7 @@ def read_bundle(prefix: str, index: bytes | None = None) -> Checkpoint:
         versions=header.versions,
         byte_order=header.byte_order,
         files=tuple(file for file in (own, *files) if file is not None),
-        problems=problems,
+        problems_part=Deferred(_FindProblems(prefix, header.num_shards, variables)),
         notes=notes,
     )
 
@@ -198,117 +199,97 @@ def _within(parse: Callable[[bytes], Message], value: bytes, what: str) -> Messa
         raise FormatError(f"{error.message} (in {what})") from None
 
 
-# shard, offset, size and checksum as every writer lays them out: in order, each at most once
+# shard, offset, size and checksum as every writer lays them out: in order, each at most once.
+# Ten bytes can hold more than 2^63; nine cannot.
+_VARINT = rb"([\x80-\xff]{0,8}[\x00-\x7f])"
 _TAIL = re.compile(
-    rb"(?:\x18([\x80-\xff]{0,9}[\x00-\x7f]))?(?:\x20([\x80-\xff]{0,9}[\x00-\x7f]))?"
-    rb"(?:\x28([\x80-\xff]{0,9}[\x00-\x7f]))?(?:\x35(.{4}))?",
+    rb"(?:\x18" + _VARINT + rb")?(?:\x20" + _VARINT + rb")?(?:\x28" + _VARINT + rb")?"
+    rb"(?:\x35(.{4}))?",
     re.DOTALL,
 )
 
-# dtype, shape, shard, offset, size, crc32c: an entry without slices, as it is kept in memory
-PlainEntry = tuple[DType, Shape, int, int, int, int]
+_OFFSET = re.compile(rb"(?:\x20[\x80-\xff]{0,8}[\x00-\x7f])?")
+
+# Type, shape, and what an entry with them must hold behind shard and offset but for the checksum:
+# its size (None: any size).
+Head = tuple[DType, Shape, bytes | None]
 
 
-class BundleVariables(Mapping[str, Variable]):
-    """A bundle's variables in file order; a Variable is made when it is asked for.
+class BundleTensor:
+    """A tensor of a bundle by its index entry; where it lies is decoded when it is asked for.
 
-    Listing 100,000 variables should not cost more than reading them.
+    Opening and listing 100,000 variables should not cost more than reading their names. See
+    TensorValue for what the methods promise.
     """
 
-    def __init__(
-        self,
-        prefix: str,
-        header: Header,
-        plain: dict[str, PlainEntry],
-        partitioned: dict[str, Variable],
-    ) -> None:
-        self._prefix = prefix
-        self._header = header
-        self._plain = plain  # has every name, in file order
-        self._partitioned = partitioned
+    __slots__ = ("_entry", "_files", "dtype", "shape")
 
-    def __getitem__(self, name: str) -> Variable:
-        entry = self._plain[name]
-        if name in self._partitioned:
-            return self._partitioned[name]
-        dtype, shape, shard, offset, size, crc = entry
-        file = data_file(self._prefix, shard, self._header.num_shards)
-        value = StoredTensor(dtype, shape, file, shard, offset, size, crc, self._header.byte_order)
-        return Variable(name, dtype, shape, value)
+    def __init__(self, dtype: DType, shape: Shape, entry: bytes, files: DataFiles) -> None:
+        self.dtype = dtype
+        self.shape = shape
+        self._entry = entry
+        self._files = files
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._plain)
-
-    def __len__(self) -> int:
-        return len(self._plain)
-
-    def extents_by_shard(self) -> dict[int, tuple[int, str]]:
-        """For each shard that is used: where its last tensor ends, and that tensor's name."""
-        ends: dict[int, tuple[int, str]] = {}
-        for name, (_, _, shard, offset, size, _) in self._plain.items():
-            if name not in self._partitioned and ends.get(shard, (-1, ""))[0] < offset + size:
-                ends[shard] = (offset + size, name)
-        for name, variable in self._partitioned.items():
-            for value in variable.values:
-                location = value.location
-                assert location is not None  # made by _partitioned_variable below
-                end = location.offset + location.size
-                if ends.get(location.shard, (-1, ""))[0] < end:
-                    ends[location.shard] = (end, name)
-        return ends
-
-
-def _parse_entries(
-    entries: Iterable[tuple[bytes, bytes]], header: Header, prefix: str
-) -> tuple[BundleVariables, int]:
-    plain: dict[str, PlainEntry] = {}
-    sliced: dict[str, tuple[bytes, Entry]] = {}
-    stored_slices: dict[bytes, bytes] = {}
-    heads: dict[bytes, tuple[DType, Shape, bytes | None]] = {}
-    num_shards = header.num_shards
-    match_tail = _TAIL.fullmatch
-    for key, value in entries:
-        if key[0] == 0:
-            stored_slices[key] = value
-            continue
-        name = str(key, "utf-8", "surrogateescape")
-        if value[:1] == b"\x08" and value[2:3] == b"\x12" and (value[1] | value[3]) < 0x80:
-            split = 4 + value[3]
-            tail = match_tail(value, split)
-            if tail is not None and len(value) >= split:
-                head = heads.get(value[:split])
-                if head is None:
-                    head = heads[value[:split]] = _parse_head(value[:split], name)
-                dtype, shape, encoded_size = head
-                shard, offset, size, crc = tail.groups(b"")
-                if encoded_size is None or size == encoded_size:
-                    plain[name] = entry = (
-                        dtype,
-                        shape,
-                        _number(shard),
-                        _number(offset),
-                        _number(size),
-                        int.from_bytes(crc, "little"),
-                    )
-                    if entry[2] < num_shards and entry[3] + entry[4] < 1 << 63:
-                        continue
-        checked = parse_entry(value, name, num_shards)
-        plain[name] = (
-            checked.dtype,
-            checked.shape,
-            checked.shard,
-            checked.offset,
-            checked.size,
-            checked.crc32c,
+    def _stored(self) -> StoredTensor:
+        shard, offset, size, crc = place_of(self._entry)
+        files = self._files
+        file = data_file(files.prefix, shard, files.num_shards)
+        return StoredTensor(
+            self.dtype, self.shape, file, shard, offset, size, crc, files.byte_order
         )
-        if checked.slices:
-            sliced[name] = (key, checked)
-    partitioned = {
-        name: _partitioned_variable(name, key, entry, stored_slices, header, prefix)
-        for name, (key, entry) in sliced.items()
-    }
-    used = sum(len(variable.slices) for variable in partitioned.values())
-    return BundleVariables(prefix, header, plain, partitioned), len(stored_slices) - used
+
+    def __repr__(self) -> str:
+        return f"BundleTensor({self._stored()!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BundleTensor) and self._stored() == other._stored()
+
+    def __hash__(self) -> int:
+        return hash(self._entry)
+
+    @property
+    def nbytes(self) -> int:
+        return place_of(self._entry)[2]
+
+    @property
+    def location(self) -> Location:
+        return self._stored().location
+
+    def read(self) -> Array:
+        return self._stored().read()
+
+    def strings(self) -> list[bytes]:
+        """The elements of a string tensor in row-major order, without NumPy."""
+        return self._stored().strings()
+
+    def stored(self) -> Iterator[Buffer]:
+        return self._stored().stored()
+
+
+@dataclass(frozen=True, slots=True)
+class DataFiles:
+    """What the tensors of a bundle have in common."""
+
+    prefix: str
+    num_shards: int
+    byte_order: ByteOrder
+
+
+def place_of(entry: bytes) -> tuple[int, int, int, int]:
+    """Shard, offset, size and crc32c of an entry that was checked before."""
+    if (split := _head_length(entry)) and (tail := _TAIL.fullmatch(entry, split)):
+        shard, offset, size, crc = tail.groups(b"")
+        return _number(shard), _number(offset), _number(size), int.from_bytes(crc, "little")
+    message = Message(entry)
+    return message.integer(3), message.integer(4), message.integer(5), message.fixed32(6)
+
+
+def _head_length(entry: bytes) -> int:
+    """Bytes of an entry's type and shape, where they stand first and are short; else 0."""
+    if entry[:1] == b"\x08" and entry[2:3] == b"\x12" and entry[1] < 0x80 and entry[3] < 0x80:
+        length = 4 + entry[3]
+        return length if length <= len(entry) else 0
+    return 0
 
 
 def _number(encoded: bytes) -> int:
@@ -321,14 +302,140 @@ def _number(encoded: bytes) -> int:
     return value
 
 
-def _parse_head(head: bytes, name: str) -> tuple[DType, Shape, bytes | None]:
+class BundleVariables(Mapping[str, Variable]):
+    """A bundle's variables in file order; a Variable is made when it is asked for."""
+
+    def __init__(
+        self,
+        files: DataFiles,
+        entries: dict[str, bytes],
+        heads: dict[bytes, Head],
+        partitioned: dict[str, Variable],
+    ) -> None:
+        self._files = files
+        self._entries = entries  # every name, in file order, with its entry as it is stored
+        self._heads = heads
+        self._partitioned = partitioned
+
+    def __getitem__(self, name: str) -> Variable:
+        return self._variable(name, self._entries[name])
+
+    def _variable(self, name: str, entry: bytes) -> Variable:
+        if name in self._partitioned:
+            return self._partitioned[name]
+        split = _head_length(entry)
+        head = self._heads.get(entry[:split])
+        dtype, shape, _ = _parse_head(entry, name) if head is None else head
+        return Variable(name, dtype, shape, BundleTensor(dtype, shape, entry, self._files))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def items(self) -> ItemsView[str, Variable]:
+        return _Items(self)
+
+    def values(self) -> ValuesView[Variable]:
+        return _Values(self)
+
+    def made(self) -> Iterator[Variable]:
+        """Each variable in turn, without a look-up for each."""
+        heads, files, partitioned = self._heads, self._files, self._partitioned
+        for name, entry in self._entries.items():
+            head = heads.get(entry[: 4 + entry[3]]) if len(entry) > 4 else None
+            if head is None or name in partitioned:
+                yield self._variable(name, entry)
+            else:
+                dtype, shape, _ = head
+                yield Variable(name, dtype, shape, BundleTensor(dtype, shape, entry, files))
+
+    def ends(self) -> dict[int, tuple[int, str]]:
+        """For each shard that is used: where its last tensor ends, and that tensor's name."""
+        ends: dict[int, tuple[int, str]] = {}
+        for name, entry in self._entries.items():
+            if name not in self._partitioned:
+                shard, offset, size, _ = place_of(entry)
+                if ends.get(shard, (-1, ""))[0] < offset + size:
+                    ends[shard] = (offset + size, name)
+        for name, variable in self._partitioned.items():
+            for value in variable.values:
+                location = value.location
+                assert location is not None  # made by _partitioned_variable below
+                end = location.offset + location.size
+                if ends.get(location.shard, (-1, ""))[0] < end:
+                    ends[location.shard] = (end, name)
+        return ends
+
+
+class _Values(ValuesView[Variable]):
+    _mapping: BundleVariables
+
+    def __iter__(self) -> Iterator[Variable]:
+        return self._mapping.made()
+
+
+class _Items(ItemsView[str, Variable]):
+    _mapping: BundleVariables
+
+    def __iter__(self) -> Iterator[tuple[str, Variable]]:
+        return ((variable.name, variable) for variable in self._mapping.made())
+
+
+def _parse_entries(
+    entries: Iterable[tuple[bytes, bytes]], header: Header, prefix: str
+) -> tuple[BundleVariables, int]:
+    files = DataFiles(prefix, header.num_shards, header.byte_order)
+    named: dict[str, bytes] = {}
+    sliced: dict[str, tuple[bytes, Entry]] = {}
+    stored_slices: dict[bytes, bytes] = {}
+    heads: dict[bytes, Head] = {}
+    is_offset = _OFFSET.fullmatch
+    has_shards = header.num_shards > 0
+    for key, value in entries:
+        if key[0] == 0:
+            stored_slices[key] = value
+            continue
+        name = str(key, "utf-8", "surrogateescape")
+        named[name] = value
+        # The rule: short type and shape, no shard (0), an offset or none (0), the size that type
+        # and shape say, a checksum. Whatever differs is looked at field by field.
+        if len(value) > 4 and has_shards:
+            split = 4 + value[3]
+            head = heads.get(value[:split])
+            if head is None and split == _head_length(value):
+                head = heads[value[:split]] = _parse_head(value[:split], name)
+            if head is not None and (size_field := head[2]) is not None:
+                size_start = len(value) - 5 - len(size_field)
+                if (
+                    value[-5] == 0x35
+                    and value.startswith(size_field, size_start)
+                    and is_offset(value, split, size_start)
+                ):
+                    continue
+        checked = parse_entry(value, name, header.num_shards)
+        if checked.slices:
+            sliced[name] = (key, checked)
+    partitioned = {
+        name: _partitioned_variable(name, key, entry, stored_slices, files)
+        for name, (key, entry) in sliced.items()
+    }
+    used = sum(len(variable.slices) for variable in partitioned.values())
+    return BundleVariables(files, named, heads, partitioned), len(stored_slices) - used
+
+
+def _parse_head(head: bytes, name: str) -> Head:
     """Type and shape, with the size an entry must have, as it is encoded; None: any size."""
     entry = _within(Message, head, f"variable {name!r}")
     with _naming(name):
         dtype = dtype_from_number(entry.integer(1))
         shape = read_shape(entry.message(2))
         size = expected_size(dtype, check_shape(shape))
-    return dtype, shape, None if size is None else (varint(size) if size else b"")
+    return dtype, shape, None if size is None else put_integer(5, size)
 
 
 class _naming:  # noqa: N801 - reads as a word
@@ -385,8 +492,7 @@ def _partitioned_variable(
     key: bytes,
     entry: Entry,
     stored_slices: Mapping[bytes, bytes],
-    header: Header,
-    prefix: str,
+    files: DataFiles,
 ) -> Variable:
     parts = []
     with _naming(name):
@@ -398,61 +504,57 @@ def _partitioned_variable(
             encoded = stored_slices.get(encode_slice_key(key, extents))
             if encoded is None:
                 raise FormatError(f"found no entry for slice {shown}")
-            stored = parse_entry(encoded, name, header.num_shards)
+            stored = parse_entry(encoded, name, files.num_shards)
             shape = slice_shape(extents, entry.shape)
             if stored.slices or stored.dtype != entry.dtype or stored.shape != shape:
                 raise FormatError(
                     f"found {stored.dtype} of shape {stored.shape} for slice {shown}, expected "
                     f"{entry.dtype} of shape {shape}"
                 )
-            file = data_file(prefix, stored.shard, header.num_shards)
-            value = StoredTensor(
-                stored.dtype,
-                shape,
-                file,
-                stored.shard,
-                stored.offset,
-                stored.size,
-                stored.crc32c,
-                header.byte_order,
-            )
+            value = BundleTensor(stored.dtype, shape, encoded, files)
             parts.append(VariableSlice(extents, value))
     return Variable(name, entry.dtype, entry.shape, None, tuple(parts))
 
 
-def _look_at_data_files(
-    prefix: str, num_shards: int, variables: BundleVariables
-) -> tuple[list[File], tuple[TfArtifactsError, ...]]:
-    ends = variables.extents_by_shard()
-    # A hostile header may claim 2^31 shards: only those that hold something are looked for.
-    shards = sorted(ends) if num_shards > len(ends) + 10_000 else range(num_shards)
-    files = []
-    problems: list[TfArtifactsError] = []
-    for shard in shards:
-        path = data_file(prefix, shard, num_shards)
-        file = describe_file(path)
-        if file is not None:
-            files.append(file)
-        if shard not in ends:
-            continue
-        end, name = ends[shard]
-        if file is None:
-            problems.append(
-                PathNotFoundError(
-                    f"no such file; it holds {name!r} and what else is in shard {shard}", path=path
+def _data_files(prefix: str, num_shards: int, num_variables: int) -> list[File]:
+    """The data files there are."""
+    # A hostile header may claim 2^31 shards: no more are looked for than can hold something.
+    shards = range(min(num_shards, num_variables + 10_000))
+    files = (describe_file(data_file(prefix, shard, num_shards)) for shard in shards)
+    return [file for file in files if file is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _FindProblems:
+    """Looks, when called, for data files that are missing or too short."""
+
+    prefix: str
+    num_shards: int
+    variables: BundleVariables
+
+    def __call__(self) -> tuple[TfArtifactsError, ...]:
+        problems: list[TfArtifactsError] = []
+        for shard, (end, name) in sorted(self.variables.ends().items()):
+            path = data_file(self.prefix, shard, self.num_shards)
+            file = describe_file(path)
+            if file is None:
+                problems.append(
+                    PathNotFoundError(
+                        f"no such file; it holds {name!r} and what else is in shard {shard}",
+                        path=path,
+                    )
                 )
-            )
-        elif file.size < end:
-            problems.append(
-                FormatError(
-                    f"found the end of the file, expected {end - file.size} more bytes, up to the "
-                    f"end of {name!r}; the file is truncated, or belongs to another save than its "
-                    "index",
-                    path=path,
-                    offset=file.size,
+            elif file.size < end:
+                problems.append(
+                    FormatError(
+                        f"found the end of the file, expected {end - file.size} more bytes, up to "
+                        f"the end of {name!r}; the file is truncated, or belongs to another save "
+                        "than its index",
+                        path=path,
+                        offset=file.size,
+                    )
                 )
-            )
-    return files, tuple(problems)
+        return tuple(problems)
 
 
 def _stale_files(prefix: str, num_shards: int) -> tuple[str, ...]:

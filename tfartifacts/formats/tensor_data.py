@@ -171,8 +171,7 @@ def decode_fixed(data: bytes, dtype: DType, shape: Shape, byte_order: ByteOrder)
     sub_byte = dtype.bits is not None and dtype.bits < 8
     if sub_byte and data and max(data) >= 1 << (dtype.bits or 8):
         raise FormatError(f"found an element above the {dtype.bits} bits of {dtype}")
-    array: Array = np.frombuffer(data, numpy_dtype).reshape(shape).copy()
-    return array
+    return shaped(np.frombuffer(data, numpy_dtype), shape).copy()
 
 
 def encode_fixed(array: Any, dtype: DType) -> bytes:
@@ -202,7 +201,21 @@ def object_array(elements: Sequence[bytes], shape: Shape) -> Array:
 
     array = np.empty(len(elements), object)
     array[:] = elements
-    return array.reshape(shape)
+    return shaped(array, shape)
+
+
+def shaped(array: Array, shape: Shape) -> Array:
+    """The array in that shape.
+
+    Raises UnsupportedError where NumPy has no such shape: it takes 64 dimensions where TensorFlow
+    takes 254, and multiplies the sizes beside a 0.
+    """
+    try:
+        return array.reshape(shape)
+    except ValueError as error:
+        raise UnsupportedError(
+            f"found {len(shape)} dimensions that NumPy cannot hold: {error}"
+        ) from None
 
 
 def decode_strings(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tfartifacts.dtypes import STRING, DType, dtype_from_number
 from tfartifacts.errors import FormatError, UnsupportedError
 from tfartifacts.formats.shapes import read_shape, write_shape
-from tfartifacts.formats.tensor_data import check_shape, object_array
+from tfartifacts.formats.tensor_data import check_shape, object_array, shaped
 from tfartifacts.formats.wire import Message, put_bytes, put_integer
 from tfartifacts.model.values import Shape
 
@@ -113,15 +113,21 @@ def decode_tensor(message: Message, dtype: DType, shape: Shape, *, complete: boo
     else:
         values = _typed_values(message, dtype)
     if len(values) == elements:
-        return values.reshape(shape)
+        return shaped(values, shape)
     if complete or len(values) > elements:
         raise FormatError(f"found {len(values)} values, expected {elements}")
     if len(values) <= 1:
         zero = object_array([b""], (1,)) if dtype == STRING else np.zeros(1, numpy_dtype)
-        return np.broadcast_to((values if len(values) else zero)[0], shape)
+        try:
+            return np.broadcast_to((values if len(values) else zero)[0], shape)
+        except ValueError as error:
+            raise UnsupportedError(
+                f"found one value for {elements} elements, which NumPy cannot hold: {error}"
+            ) from None
     if elements * max(numpy_dtype.itemsize, 1) > MAX_EXPANDED:
         raise UnsupportedError(f"found {elements} elements from {len(values)} stored values")
-    return np.concatenate([values, np.repeat(values[-1:], elements - len(values))]).reshape(shape)
+    repeated = np.repeat(values[-1:], elements - len(values))
+    return shaped(np.concatenate([values, repeated]), shape)
 
 
 def _typed_values(message: Message, dtype: DType) -> Any:

@@ -38,7 +38,7 @@ from tfartifacts.formats.tensor_proto import decode_tensor
 from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Versions
-from tfartifacts.model.values import Buffer, Shape
+from tfartifacts.model.values import Always, Buffer, Deferred, Shape
 from tfartifacts.model.variables import Variable, VariableSlice
 from tfartifacts.storage.files import FileSource, describe_file, not_readable
 
@@ -161,7 +161,7 @@ def read_v1_checkpoint(prefix: str) -> Checkpoint:
         variables=variables,
         versions=versions,
         files=tuple(files),
-        problems=problems,
+        problems_part=Deferred(Always(problems)),
     )
 
 

@@ -133,8 +133,8 @@ VARIABLE_OPS = frozenset("Variable VariableV2 AutoReloadVariable VarHandleOp".sp
 _PASSES_WEIGHT = {
     **dict.fromkeys(
         "Identity ReadVariableOp Enter RefEnter Switch RefSwitch RefIdentity Cast Reshape "
-        "Transpose StridedSlice Slice Unpack ExpandDims Squeeze Snapshot StopGradient SplitV Dequantize "
-        "FakeQuantWithMinMaxVars FakeQuantWithMinMaxArgs QuantizeAndDequantizeV2 "
+        "Transpose StridedSlice Slice Unpack ExpandDims Squeeze Snapshot StopGradient SplitV "
+        "Dequantize FakeQuantWithMinMaxVars FakeQuantWithMinMaxArgs QuantizeAndDequantizeV2 "
         "QuantizeAndDequantizeV3".split(),
         0,
     ),
@@ -707,7 +707,7 @@ class _Search:
         self, scored: Sequence[tuple[float, int, str]], region: set[int], tail: set[int]
     ) -> list[Candidate]:
         covered: set[int] = set()
-        chosen: list[Candidate] = []
+        chosen: list[tuple[float, int, int, Candidate]] = []
         proposed = alternatives = 0
         for score, index, reason in scored[:MOST_CANDIDATES]:
             fits = score >= max(3.0, scored[0][0] / 2) or not proposed
@@ -724,8 +724,11 @@ class _Search:
                 covered |= walk([index], [self.edges.consumers], tail.__contains__) & tail
                 covered |= walk([index], [self.edges.producers], tail.__contains__) & tail
             for output in self._outputs_of(index):
-                chosen.append(self._candidate(index, output, role, reason, score))
-        return chosen
+                item = self._candidate(index, output, role, reason, score)
+                chosen.append((-score, index, output, item))
+        # Chosen from the end of the graph backwards; shown in file order where scores are equal.
+        chosen.sort(key=lambda entry: entry[:3])
+        return [entry[3] for entry in chosen]
 
     def _is_marked(self, index: int) -> bool:
         """An Identity somebody made to give a name to an end, or to what the loss compares."""
@@ -788,8 +791,11 @@ class _Search:
         if self._is_compared(index):
             score += 3.5
             reasons.append("compared with labels")
-        if node.op in _METRIC_OPS or self._ends_in_comparison(index, others):
+        if node.op in _METRIC_OPS:
             score -= 2.0
+        if self._ends_in_comparison(index, others):
+            # More than any name gives: below what it was taken from.
+            score -= 5.0
         return score, ", ".join(reasons) or f"{node.op} behind the last layer"
 
     def _ends_in_comparison(self, index: int, users: Sequence[int]) -> bool:

@@ -143,7 +143,7 @@ def unrestored_state(
             for user in dict.fromkeys(edges.consumers[index])
             if user not in found.inside
             and edges.nodes[user].op in _INITIALIZERS
-            and index in _filled(edges, user)
+            and _fills(edges.nodes[user], node_.name)
         )
         states.append(UnrestoredState(node_.name, node_.op, kind, initializers))
     return tuple(states)
@@ -165,11 +165,11 @@ def _resource(node: Node) -> tuple[object, object]:
     return node.attrs.get("container") or b"", node.attrs.get("shared_name") or node.name.encode()
 
 
-def _filled(edges: Edges, index: int) -> tuple[int, ...]:
-    """The node an initializer fills: operand 0, for an iterator operand 1 (MakeIterator)."""
-    producers = edges.producers[index]
-    operand = 1 if edges.nodes[index].op == "MakeIterator" else 0
-    return producers[operand : operand + 1]
+def _fills(initializer: Node, name: str) -> bool:
+    """Whether an initializer fills that node: operand 0, of MakeIterator operand 1."""
+    operand = 1 if initializer.op == "MakeIterator" else 0
+    data = _data_inputs(initializer)[operand : operand + 1]
+    return bool(data) and parse_input(data[0]).node == name
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,10 @@ class ObjectGraph:
     slot_keys: frozenset[str]
 
 
+def _no_problems() -> Deferred[tuple[TfArtifactsError, ...]]:
+    return Deferred(Always(()))
+
+
 def _no_meta_graph() -> Deferred[MetaGraph | None]:
     return Deferred(Always(None))
 
@@ -58,8 +62,7 @@ class Checkpoint:
 
     `path` is the prefix, such as `runs/model.ckpt-7`. `variables` is in file order (by name, as
     bytes); its values are read when asked for, everything else was checked when it was opened.
-    `format` is "V1" or "V2". `problems` are faults seen without reading values: data files that
-    are missing or shorter than the index says.
+    `format` is "V1" or "V2".
     """
 
     kind: ClassVar[str] = "checkpoint"
@@ -71,8 +74,10 @@ class Checkpoint:
     versions: Versions = BUNDLE_VERSIONS
     byte_order: str = "little"
     files: tuple[File, ...] = ()
-    problems: tuple[TfArtifactsError, ...] = ()
     notes: tuple[str, ...] = ()
+    problems_part: Deferred[tuple[TfArtifactsError, ...]] = field(
+        default_factory=_no_problems, repr=False
+    )
     meta_graph_part: Deferred[MetaGraph | None] = field(default_factory=_no_meta_graph, repr=False)
     object_graph_part: Deferred[ObjectGraph | None] = field(
         default_factory=_no_object_graph, repr=False
@@ -88,6 +93,14 @@ class Checkpoint:
         """The global step in the prefix, 7 in `model.ckpt-7`; None without one."""
         match = _STEP.search(self.path)
         return int(match[1]) if match else None
+
+    @property
+    def problems(self) -> tuple[TfArtifactsError, ...]:
+        """Faults seen without reading values: data files missing, or shorter than the index says.
+
+        Looked for when first asked for.
+        """
+        return self.problems_part.get()
 
     @property
     def meta_graph(self) -> MetaGraph | None:

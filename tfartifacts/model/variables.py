@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import DType
+from tfartifacts.errors import UnsupportedError
 from tfartifacts.model.values import Shape, TensorValue
 
 if TYPE_CHECKING:
@@ -94,11 +95,22 @@ class Variable:
             return self.value.read()
         import numpy as np
 
-        whole = np.empty(self.shape, self.dtype.to_numpy())
-        for part in self.slices:
+        whole = None
+        # The largest first: a shape that the file does not fill fails before it is allocated.
+        for part in sorted(self.slices, key=lambda part: prod(part.value.shape), reverse=True):
+            elements = part.value.read()
+            if whole is None:
+                try:
+                    whole = np.empty(self.shape, self.dtype.to_numpy())
+                except (ValueError, MemoryError) as error:
+                    raise UnsupportedError(
+                        f"found {self.name!r} of shape {self.shape}, for which there is no room: "
+                        f"{error}"
+                    ) from None
             place = tuple(
                 slice(*extent.bounds(dimension))
                 for extent, dimension in zip(part.extents, self.shape, strict=True)
             )
-            whole[place] = part.value.read()
+            whole[place] = elements
+        assert whole is not None  # it has slices where it has no value
         return whole

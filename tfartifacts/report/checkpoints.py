@@ -86,7 +86,7 @@ def describe_contents(checkpoint: Checkpoint, view: View, findings: Findings) ->
 
 def describe_account(account: Account, roles: Mapping[str, Role]) -> Document:
     """Parameters and bytes of the model, its optimizer, moving averages and all else."""
-    numbers = Counter(roles.values())
+    numbers: Counter[str] = Counter(roles.values())
     other = sum(numbers.values()) - sum(numbers[role] for role in _ACCOUNTS)
     return {
         role: {
@@ -98,7 +98,7 @@ def describe_account(account: Account, roles: Mapping[str, Role]) -> Document:
     }
 
 
-_ACCOUNTS: tuple[Role, ...] = ("model", "optimizer", "average")
+_ACCOUNTS = ("model", "optimizer", "average")
 
 
 def describe_variable(

@@ -81,7 +81,7 @@ def _tabulated(
         [*head, *rows],
         tablefmt="plain",
         colalign=["right" if column.right else "left" for column in columns],
-        disable_numparse=True,  # it would print the name 1e5 as 100000
+        disable_numparse=True,  # names are text, 1e5 too; and looking costs time
     )
     for line in text.split("\n"):
         yield line.rstrip()
@@ -107,7 +107,10 @@ def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) 
 
 
 def fitting(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
-    """Widths that fit, taken from the widest elastic column first; as near as it gets."""
+    """Widths that fit, as near as it gets.
+
+    Prose gives way before names, which people copy; of names the widest.
+    """
     fitted = [
         min(natural, max(width, NARROWEST)) if column.elastic else natural
         for column, natural in zip(columns, widths, strict=True)
@@ -121,7 +124,7 @@ def fitting(columns: Sequence[Column], widths: Sequence[int], width: int) -> lis
         ]
         if not elastic:
             break
-        widest = max(elastic, key=lambda i: fitted[i])
+        widest = max(elastic, key=lambda i: (columns[i].prose, fitted[i]))
         fitted[widest] -= 1
         excess -= 1
     return fitted

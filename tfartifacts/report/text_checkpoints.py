@@ -27,10 +27,7 @@ def directory_lines(document: Document, layout: Layout) -> Iterator[str]:
             ("broken", _counted_or_nothing(document["broken"])),
         ]
     )
-    # What the table and the facts tell of a relocation need not be told again.
-    moved = [item["recorded"] for item in document["checkpoints"] if item["relocated"]]
-    notes = [note for note in document["notes"] if not any(path in note for path in moved)]
-    yield from layout.notes(notes)
+    yield from layout.notes(document["notes"])
     yield from _kept_lines(document, layout)
     yield from _recorded_lines(document, layout)
     if latest is not None:

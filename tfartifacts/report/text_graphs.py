@@ -201,8 +201,16 @@ def _signatures_lines(signatures: Mapping[str, Document], layout: Layout) -> Ite
 def _parts(info: Document) -> list[Document]:
     """The tensors behind one key: itself, or those of a sparse or composite one."""
     if "sparse" in info:
+        # Type and shape are those of the whole; the indices and the shape itself are int64.
         return [
-            {**info, "name": name, "part": role} for role, name in info["sparse"].items() if name
+            {
+                "name": name,
+                "part": part,
+                "dtype": info["dtype"] if part == "values" else "int64",
+                "text": f"sparse {shape(info['shape'])}" if part == "values" else "",
+            }
+            for part, name in info["sparse"].items()
+            if name
         ]
     if "components" in info:
         return [part for component in info["components"] for part in _parts(component)]
@@ -210,7 +218,8 @@ def _parts(info: Document) -> list[Document]:
 
 
 def _tensor_row(info: Document) -> list[str]:
-    return [info["name"] or "?", info["dtype"] or "unknown", shape(info["shape"])]
+    text = info["text"] if "text" in info else shape(info["shape"])
+    return [info["name"] or "?", info["dtype"] or "unknown", text]
 
 
 def _candidates_lines(candidates: Document, layout: Layout, convert: str | None) -> Iterator[str]:

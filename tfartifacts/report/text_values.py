@@ -34,7 +34,7 @@ def value_lines(values: Sequence[Document], layout: Layout) -> Iterator[str]:
         elif statistics is not None:
             yield f"  all {count(statistics['num_not_finite'])} elements are not finite"
         for line in array_text(value["values"], layout).split("\n"):
-            yield f"  {line}"
+            yield f"  {line}".rstrip()
 
 
 def array_text(array: Array, layout: Layout) -> str:

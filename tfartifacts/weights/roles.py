@@ -60,7 +60,6 @@ _OPTIMIZER_LIST = re.compile(
     r"_accumulated_delta_vars|_average_gradients|_linears|_u|_m|_v|_r|_c|_slots)/\d+\Z"
 )
 _AVERAGE_LIST = re.compile(r"_model_variables_(moving_)?average/\d+\Z")
-_MODEL_LIST = re.compile(r"/_(non_)?trainable_variables/\d+\Z")
 _METRIC_PATH = re.compile(r"(\A|/)(keras_api/metrics|_?metrics|compiled_metrics)/")
 _BOOKKEEPING = re.compile(
     r"(\A|/)(global_step|save_counter|iterations?|_iterations|iter|epochs?|current_epoch|"
@@ -174,8 +173,6 @@ class _Names:
             return "average" if last == "average" else "optimizer"
         if _AVERAGE_LIST.search(path):
             return "average"
-        if _MODEL_LIST.search(path):
-            return "model"
         if path.startswith("_all_variables/"):
             name = self.full_names.get(key)
             return "copy" if (name, variable.shape) in self.exported else "model"
