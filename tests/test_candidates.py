@@ -361,8 +361,8 @@ def test_flags_have_keys_only_where_names_collide() -> None:
     build.layer("z", build.placeholder("c", (None, 3)))
     flags = as_flags(build.find())
     assert flags == [
-        *("--inputs", "x=a/x:0", "x_1=b/x:0", "c:0"),
-        *("--outputs", "y=a/y:0", "y_1=b/y:0", "z:0"),
+        *("--inputs", "x=a/x:0", "--inputs", "x_1=b/x:0", "--inputs", "c:0"),
+        *("--outputs", "y=a/y:0", "--outputs", "y_1=b/y:0", "--outputs", "z:0"),
     ]
 
 

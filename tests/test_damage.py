@@ -94,7 +94,6 @@ def with_answer(call: Callable[[], object]) -> tfa.TfArtifactsError | None:
     try:
         call()
     except tfa.TfArtifactsError as error:
-        assert error.message
         return error
     return None
 
@@ -212,6 +211,7 @@ def test_damage_is_noticed_or_harmless(victim: Victim, fixtures: Path, tmp_path:
         (folder / victim.file).write_bytes(changed)
         with bounded():
             error = with_answer(lambda: examine(opened))
+        assert error is None or (error.path is not None and error.message)
         if victim.is_checked and error is None:
             unnoticed.append(changed)
     assert not unnoticed, unnoticed[0]
@@ -608,8 +608,8 @@ def test_slices_that_peel_off_one_by_one_do_not_stall(tmp_path: Path) -> None:
         tfa.open(prefix)
 
 
-def test_slices_that_interlock_do_not_stall(tmp_path: Path) -> None:
-    # Five slices round a centre are the least that no cut parts: here many rings of them.
+def test_slices_that_no_cut_parts_are_read(tmp_path: Path) -> None:
+    # Four round a fifth: the least there are.
     slices = [(Extent(0, 2), Extent(0, 1)), (Extent(2, 1), Extent(0, 2))]
     slices += [
         (Extent(1, 2), Extent(2, 1)),
@@ -880,10 +880,10 @@ def test_a_hostile_graph_does_no_harm(case: str, wrapped: str, tmp_path: Path) -
         info = put_bytes(1, put_text(5, "1.15.5"))
         content = info + put_bytes(2, content)
     path = graph_file(tmp_path, content, "graph.pb" if wrapped == "graph" else "graph.meta")
-    examine_graph = with_answer(lambda: examine_and_write(path))
+    first = with_answer(lambda: examine_and_write(path))  # what is heavy is imported here
     with bounded(2):
         error = with_answer(lambda: examine_and_write(path))
-    assert str(error) == str(examine_graph)
+    assert str(error) == str(first)
 
 
 def examine_and_write(path: Path) -> None:
@@ -894,8 +894,8 @@ def examine_and_write(path: Path) -> None:
 @pytest.mark.parametrize("shape", ["chain", "fan"])
 def test_a_graph_of_many_nodes_takes_time_in_proportion(shape: str, tmp_path: Path) -> None:
     def seconds(number: int) -> float:
-        before = (lambda i: f"n{i - 1}") if shape == "chain" else (lambda i: "n0")
-        nodes = [node(f"n{i}", "Relu", before(i)) for i in range(1, number)]
+        step = 1 if shape == "chain" else 0
+        nodes = [node(f"n{i}", "Relu", f"n{step * (i - 1)}") for i in range(1, number)]
         content = node("n0", "Placeholder", attrs=TYPE) + b"".join(nodes)
         path = graph_file(tmp_path, content)
         start = time.process_time()

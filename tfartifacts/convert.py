@@ -14,7 +14,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from tfartifacts.errors import ConversionError, NameNotFoundError, UnsupportedError, close_names
-from tfartifacts.graphs.candidates import candidates
+from tfartifacts.graphs.candidates import candidates, proposed
 from tfartifacts.graphs.edges import edges_of
 from tfartifacts.graphs.rewrite import OLD_RESTORE_OPS, clear_devices, upgrade_restore_ops
 from tfartifacts.graphs.saver import restored_variables, unrestored_state
@@ -192,8 +192,7 @@ def _signatures(
 def _proposed(meta_graph: MetaGraph, method_name: str) -> Signature:
     """The best candidates as a signature, where there is no doubt about them."""
     found = candidates(meta_graph)
-    inputs = [item.name for item in found.inputs if item.role == "input" and item.connected]
-    outputs = [item.name for item in found.outputs if item.role == "output"]
+    inputs, outputs = proposed(found)
     if not inputs or len(outputs) != 1:
         likely_inputs = ", ".join(item.name for item in found.inputs[:5]) or "none found"
         likely_outputs = ", ".join(item.name for item in found.outputs[:5]) or "none found"

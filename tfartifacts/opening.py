@@ -7,9 +7,11 @@ before names do.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
 
 META_SUFFIX = ".meta"
 INDEX_SUFFIX = ".index"
+MAX_MESSAGE = (1 << 31) - 1  # bytes; protobuf has none that is larger
+MAX_INDEX = 1 << 32  # bytes; 40 million variables
 
 
 def open_artifact(path: str | os.PathLike[str], *, follow_external: bool = False) -> Artifact:
@@ -239,6 +243,9 @@ def open_checkpoint(prefix: str) -> Checkpoint:
 
 def _open_bundle(prefix: str) -> Checkpoint:
     path = index_file(prefix)
+    file = describe_file(path)
+    if file is not None and file.size > MAX_INDEX:
+        raise FormatError(f"found {file.size} bytes, an index has at most {MAX_INDEX}", path=path)
     index = read_file(path)
     if not sniff.ends_as_table(index[-8:]):
         if target := _link_target(path, index):
@@ -369,8 +376,8 @@ def _state_notes(entries: Iterable[StateEntry]) -> tuple[str, ...]:
         # What was relocated, and what is gone, the entries themselves say.
         if entry.outside:
             notes.append(
-                f"the state file says {entry.recorded}, outside this folder; not followed (pass "
-                "that path itself, or follow external paths)"
+                f"the state file says {entry.recorded}, outside this folder: not followed "
+                "(pass that path itself, or --follow-external)"
             )
     return tuple(notes)
 
@@ -425,6 +432,8 @@ def _open_file(path: str, follow_external: bool) -> Artifact:
         return open_checkpoint(path.removesuffix(INDEX_SUFFIX))
     if _ends_as_table(path):
         return _open_table(path, file)
+    if file.size > MAX_MESSAGE:
+        raise _too_large(path, file)
     data = read_file(path)
     if os.path.basename(path) == STATE_FILE and sniff.is_blank_text(data) and data:
         raise FormatError("found no paths in the state file", path=path, offset=0)
@@ -435,8 +444,20 @@ def _open_file(path: str, follow_external: bool) -> Artifact:
         folder = os.path.dirname(path)
         return open_checkpoint_directory(folder, follow_external=follow_external, state_file=path)
     if content.kind == "SavedModel":
-        return _saved_model(path, _message(path, data, content))
+        return _saved_model(path, data, content)
     return _graph_or_meta_graph(path, data, content)
+
+
+def _too_large(path: str, file: File) -> TfArtifactsError:
+    """A file that is no table, and larger than any message can be: named by how it begins."""
+    head = read_file(path, sniff.HEAD_SIZE)
+    if (foreign := sniff.describe_foreign(head, file.size)) is not None:
+        return NotThisFormatError(f"found {foreign}", path=path)
+    return NotThisFormatError(
+        f"found {file.size} bytes that are no checkpoint's table, expected at most {MAX_MESSAGE} "
+        "of a graph",
+        path=path,
+    )
 
 
 def _open_data_file(path: str, prefix: str) -> Artifact:
@@ -501,6 +522,11 @@ def _damaged_message(path: str, data: bytes) -> FormatError:
 
 def _is_text(data: bytes) -> bool:
     head = data[: sniff.HEAD_SIZE]
+    try:
+        # A character may be cut in two by the end of the head.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
     return all(byte >= 0x20 or byte in b"\t\n\r\f" for byte in head)
 
 
@@ -511,12 +537,24 @@ def _message(path: str, data: bytes, content: Content) -> Message:
         return Message(text_to_binary(content.kind, data) if content.is_text else data)
 
 
+@contextmanager
+def _reading(path: str, content: Content) -> Iterator[None]:
+    """As located; an offset in the binary form of a text means nothing to who has the text."""
+    with located(path):
+        try:
+            yield
+        except FormatError as error:
+            if content.is_text:
+                error.offset = None
+            raise
+
+
 def _graph_or_meta_graph(path: str, data: bytes, content: Content) -> Graph | MetaGraph:
     message = _message(path, data, content)
     notes: tuple[str, ...] = ()
     if os.path.basename(path) in layout.FILES:
         notes = (f"a {content.kind} that is named {os.path.basename(path)}: no SavedModel",)
-    with located(path):
+    with _reading(path, content):
         if content.kind == "GraphDef":
             return read_graph(message, path=path, notes=notes)
         prefix = path.removesuffix(META_SUFFIX)
@@ -538,8 +576,9 @@ def _open_saved_model_file(path: str, folder: str) -> Artifact:
     return _open_file(path, follow_external=False)
 
 
-def _saved_model(path: str, message: Message) -> SavedModel:
-    with located(path):
+def _saved_model(path: str, data: bytes, content: Content) -> SavedModel:
+    message = _message(path, data, content)
+    with _reading(path, content):
         saved_model = layout.read_saved_model(message, path)
     folder = os.path.dirname(path)
     checkpoint, notes = _variables(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tfartifacts.errors import ConversionError, DestinationExistsError
+from tfartifacts.errors import ConversionError, DestinationExistsError, WriteError
 from tfartifacts.formats import saved_model as layout
 from tfartifacts.formats.checkpoint_state import STATE_FILE, write_checkpoint_state
 from tfartifacts.formats.graph_def import encode_graph
@@ -49,6 +49,8 @@ def save(artifact: Artifact, path: str | os.PathLike[str], *, overwrite: bool = 
     FormatError where a source turns out damaged.
     """
     destination = os.fspath(path)
+    if "\0" in destination:
+        raise WriteError("cannot write: the name holds a NUL byte", path=destination)
     match artifact:
         case SavedModel():
             _save_saved_model(artifact, destination.rstrip("/") or "/", overwrite)
@@ -96,8 +98,8 @@ def _files_to_copy(saved_model: SavedModel) -> list[tuple[str, str, int]]:
     """Name in the SavedModel, path and size of each further file."""
     files = []
     for asset in saved_model.assets:
-        parts = asset.filename.split("/")
-        if asset.file is None or ".." in parts or "" in parts or "\\" in asset.filename:
+        parts = {"", ".", ".."}.intersection(asset.filename.split("/"))
+        if asset.file is None or parts or set("\\\0") & set(asset.filename):
             raise ConversionError(
                 f"asset {asset.filename!r} is missing or leads out of the assets folder"
             )
@@ -116,6 +118,13 @@ def _save_checkpoint(checkpoint: Checkpoint, prefix: str) -> None:
             f"{prefix} is a folder, expected a checkpoint prefix such as "
             f"{os.path.join(prefix, 'model.ckpt')}"
         )
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ConversionError(
+            f"the name {name!r} is not UTF-8, which a state file cannot hold; choose another",
+            path=prefix,
+        ) from None
     if os.path.isdir(prefix):
         raise DestinationExistsError(
             "is a folder; a checkpoint needs a prefix such as "

@@ -70,6 +70,12 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    follow_external: Annotated[
+        bool,
+        typer.Option(
+            "--follow-external", help="Follow a state file's paths out of its folder as well."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,
 ) -> int:
@@ -90,6 +96,7 @@ def inspect(
         pattern=pattern,
         sort=sort.value,
         limit=limit,
+        follow_external=follow_external,
         as_json=as_json,
         debug=debug,
     )

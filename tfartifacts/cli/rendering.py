@@ -29,6 +29,7 @@ class Request:
     pattern: str = ""
     sort: str = "file"
     limit: int | None = None
+    follow_external: bool = False
     as_json: bool = False
     debug: bool = False
 
@@ -91,7 +92,8 @@ def _json(paths: Sequence[str], request: Request) -> int:
 def _described(path: str, request: Request) -> tuple[Report | None, int]:
     """The report of a path, or None and the exit code of the error that was told."""
     try:
-        return describe(open_artifact(path), request.view()), DONE
+        artifact = open_artifact(path, follow_external=request.follow_external)
+        return describe(artifact, request.view()), DONE
     except TfArtifactsError as error:
         return None, tell(error, debug=request.debug)
 

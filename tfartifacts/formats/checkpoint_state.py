@@ -74,7 +74,8 @@ def _read_plain(text: bytes) -> CheckpointState | None:
             else:
                 paths.append(path)
         elif match["time"] == b"last_preserved_timestamp":
-            last_preserved = float(match["value"])
+            # A time of 0 is none, as it is to protobuf.
+            last_preserved = float(match["value"]) or None
         else:
             timestamps.append(float(match["value"]))
     return CheckpointState(latest, tuple(paths), tuple(timestamps), last_preserved)

@@ -17,15 +17,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, overload
 
 from tfartifacts.dtypes import DType, dtype_from_number
-from tfartifacts.errors import FormatError
+from tfartifacts.errors import FormatError, located
 from tfartifacts.formats.shapes import read_partial_shape, write_shape
 from tfartifacts.formats.tensor_bundle import read_versions, write_versions
 from tfartifacts.formats.tensor_proto import EncodedTensor, encode_constant
 from tfartifacts.formats.wire import (
+    FIXED32,
     LENGTH_DELIMITED,
+    VARINT,
     Message,
     fields,
     put_always,
@@ -54,24 +57,28 @@ Span = tuple[int, int]
 class EncodedAttrs(Mapping[str, Any]):
     """A node's attributes; a value is decoded when it is asked for."""
 
-    __slots__ = ("_buffer", "_index", "_spans")
+    __slots__ = ("_buffer", "_index", "_path", "_spans")
 
-    def __init__(self, buffer: Buffer, spans: Sequence[Span]) -> None:
+    def __init__(self, buffer: Buffer, spans: Sequence[Span], path: str | None = None) -> None:
         self._buffer = buffer
         self._spans = spans
-        self._index: dict[str, Span] | None = None
+        self._path = path  # for errors: they are met long after the file was opened
+        self._index: dict[str, Message] | None = None
 
-    def _values(self) -> dict[str, Span]:
+    def _values(self) -> dict[str, Message]:
         if self._index is None:
-            index: dict[str, Span] = {}
-            for span in self._spans:
-                entry = Message(self._buffer, *span)
-                index[entry.text(1)] = (entry.spans(2) or [(span[1], span[1])])[-1]
-            self._index = index
+            entries = (Message(self._buffer, *span) for span in self._spans)
+            with located(self._path):
+                self._index = {entry.text(1): entry for entry in entries}
         return self._index
 
     def __getitem__(self, name: str) -> Any:
-        return read_attr(Message(self._buffer, *self._values()[name]))
+        entry = self._values()[name]
+        with located(self._path):
+            encoded = entry.message(2)
+            value = None if encoded is None else read_attr(encoded)
+        # A tensor is decoded later still.
+        return replace(value, path=self._path) if isinstance(value, EncodedTensor) else value
 
     def __contains__(self, name: object) -> bool:
         return name in self._values()
@@ -100,11 +107,12 @@ class EncodedNodes(Sequence[Node]):
     million nodes takes the room of its encoding.
     """
 
-    __slots__ = ("_buffer", "_spans")
+    __slots__ = ("_buffer", "_path", "_spans")
 
-    def __init__(self, buffer: Buffer, spans: Sequence[Span]) -> None:
+    def __init__(self, buffer: Buffer, spans: Sequence[Span], path: str | None = None) -> None:
         self._buffer = buffer
         self._spans = spans
+        self._path = path
 
     def __len__(self) -> int:
         return len(self._spans)
@@ -115,12 +123,12 @@ class EncodedNodes(Sequence[Node]):
     def __getitem__(self, position: slice) -> Sequence[Node]: ...
     def __getitem__(self, position: int | slice) -> Node | Sequence[Node]:
         if isinstance(position, slice):
-            return EncodedNodes(self._buffer, self._spans[position])
-        return read_node(self._buffer, *self._spans[position])
+            return EncodedNodes(self._buffer, self._spans[position], self._path)
+        return read_node(self._buffer, *self._spans[position], self._path)
 
     def __iter__(self) -> Iterator[Node]:
-        buffer = self._buffer
-        return (read_node(buffer, start, end) for start, end in self._spans)
+        buffer, path = self._buffer, self._path
+        return (read_node(buffer, start, end, path) for start, end in self._spans)
 
     def encoded(self, number: int) -> list[Buffer]:
         """The nodes as fields of that number."""
@@ -135,14 +143,17 @@ class EncodedNodes(Sequence[Node]):
 class EncodedFunctions(Mapping[str, Function]):
     """The functions of a library by name, in file order; decoded when asked for."""
 
-    __slots__ = ("_buffer", "_spans")
+    __slots__ = ("_buffer", "_path", "_spans")
 
-    def __init__(self, buffer: Buffer, spans: dict[str, Span]) -> None:
+    def __init__(self, buffer: Buffer, spans: dict[str, Span], path: str | None = None) -> None:
         self._buffer = buffer
         self._spans = spans
+        self._path = path
 
     def __getitem__(self, name: str) -> Function:
-        return read_function(Message(self._buffer, *self._spans[name]))
+        span = self._spans[name]
+        with located(self._path):
+            return read_function(Message(self._buffer, *span), self._path)
 
     def __contains__(self, name: object) -> bool:
         return name in self._spans
@@ -163,20 +174,25 @@ class EncodedFunctions(Mapping[str, Function]):
 class EncodedOpDefs(Mapping[str, OpDef]):
     """The op signatures of a meta graph by name; decoded when asked for."""
 
-    __slots__ = ("_index", "_message")
+    __slots__ = ("_index", "_message", "_path")
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, path: str | None = None) -> None:
         self._message = message
+        self._path = path
         self._index: dict[str, Span] | None = None
 
     def _spans(self) -> dict[str, Span]:
         if self._index is None:
             buffer = self._message.buffer
-            self._index = {Message(buffer, *span).text(1): span for span in self._message.spans(1)}
+            spans = self._message.spans(1)
+            with located(self._path):
+                self._index = {Message(buffer, *span).text(1): span for span in spans}
         return self._index
 
     def __getitem__(self, name: str) -> OpDef:
-        return read_op_def(Message(self._message.buffer, *self._spans()[name]))
+        span = self._spans()[name]
+        with located(self._path):
+            return read_op_def(Message(self._message.buffer, *span))
 
     def __contains__(self, name: object) -> bool:
         return name in self._spans()
@@ -212,9 +228,9 @@ def read_graph(
     library = message.message(2)
     functions: Mapping[str, Function] = {}
     if library is not None:
-        functions = EncodedFunctions(library.buffer, _function_spans(library))
+        functions = EncodedFunctions(library.buffer, _function_spans(library), path)
     return Graph(
-        nodes=EncodedNodes(buffer, spans),
+        nodes=EncodedNodes(buffer, spans, path),
         functions=functions,
         versions=read_versions(message.message(4)),
         op_defs={} if op_defs is None else op_defs,
@@ -238,8 +254,11 @@ def _function_spans(library: Message) -> dict[str, Span]:
     return spans
 
 
-def read_node(buffer: Buffer, start: int, end: int) -> Node:
-    """One NodeDef. Raises FormatError with its offset in the buffer."""
+def read_node(buffer: Buffer, start: int, end: int, path: str | None = None) -> Node:
+    """One NodeDef; `path` is for errors of its attributes.
+
+    Raises FormatError with its offset in the buffer.
+    """
     name = op = device = ""
     inputs: list[str] = []
     attrs: list[Span] = []
@@ -283,19 +302,19 @@ def read_node(buffer: Buffer, start: int, end: int) -> Node:
         ) from None
     except IndexError:
         raise FormatError("found the end, expected more of a node", offset=position) from None
-    return Node(name, op, tuple(inputs), device, EncodedAttrs(buffer, attrs), unknown)
+    return Node(name, op, tuple(inputs), device, EncodedAttrs(buffer, attrs, path), unknown)
 
 
 _NODE_TAGS = frozenset((0x0A, 0x12, 0x1A, 0x22, 0x2A))
 
 
-def read_function(message: Message) -> Function:
+def read_function(message: Message, path: str | None = None) -> Function:
     signature = read_op_def(message.message(1) or Message(b""))
     return Function(
         name=signature.name,
         inputs=signature.inputs,
         outputs=signature.outputs,
-        nodes=EncodedNodes(message.buffer, message.spans(3)),
+        nodes=EncodedNodes(message.buffer, message.spans(3), path),
         returns={key: entry.text(2) for key, entry in message.entries(4)},
         encoded=message.without(3),
     )
@@ -323,12 +342,10 @@ def _read_argument(message: Message) -> Argument:
 
 def read_attr(message: Message) -> Any:
     """An attribute's value as Python's: see AttrValue in model.graphs."""
-    for number in reversed(message.numbers()):
-        if number == 1:
-            return _read_list(message)
-        if number in _ATTR_READERS:
-            return _ATTR_READERS[number](message)
-    return None
+    number = message.last_set(_ATTR_WIRE_TYPES)
+    if number is None:
+        return None
+    return _read_list(message) if number == 1 else _ATTR_READERS[number](message)
 
 
 def _read_shape_attr(message: Message | None) -> TensorShape | UnknownShape:
@@ -357,9 +374,14 @@ _ATTR_READERS: dict[int, Callable[[Message], Any]] = {
     5: lambda message: message.flag(5),
     6: lambda message: _read_type(message.integer(6)),
     7: lambda message: _read_shape_attr(message.message(7)),
-    8: lambda message: EncodedTensor(message.raw(8)),
+    8: lambda message: EncodedTensor(message.merged(8)),
     9: lambda message: message.text(9),
     10: lambda message: _read_function_call(message.message(10)),
+}
+_ATTR_WIRE_TYPES = {
+    **dict.fromkeys((1, 2, 7, 8, 9, 10), LENGTH_DELIMITED),
+    **dict.fromkeys((3, 5, 6), VARINT),
+    4: FIXED32,
 }
 
 

@@ -26,6 +26,7 @@ from tfartifacts.dtypes import dtype_from_number
 from tfartifacts.formats.graph_def import EncodedOpDefs, encode_graph, read_graph
 from tfartifacts.formats.shapes import read_partial_shape, write_shape
 from tfartifacts.formats.wire import (
+    LENGTH_DELIMITED,
     Message,
     put_bytes,
     put_entry,
@@ -64,7 +65,7 @@ def read_meta_graph(
     notes: tuple[str, ...] = (),
 ) -> MetaGraph:
     """The meta graph of a MetaGraphDef message. Raises FormatError with the byte offset."""
-    info = _read_info(message.message(1))
+    info = _read_info(message.message(1), path)
     saver = message.message(3)
     collections = {key: _read_collection(entry.message(2)) for key, entry in message.entries(4)}
     asset_files = tuple(_read_asset_file(asset) for asset in message.messages(6))
@@ -75,7 +76,7 @@ def read_meta_graph(
         saver=None if saver is None else _read_saver(saver),
         collections=collections,
         asset_files=asset_files or _assets_in_collection(collections),
-        object_graph=message.raw(7) if 7 in message else None,
+        object_graph=message.merged(7) if 7 in message else None,
         path=path,
         checkpoint_prefix=checkpoint_prefix,
         notes=notes,
@@ -83,7 +84,7 @@ def read_meta_graph(
     )
 
 
-def _read_info(message: Message | None) -> MetaInfo:
+def _read_info(message: Message | None, path: str | None) -> MetaInfo:
     if message is None:
         return MetaInfo()
     ops = message.message(2)
@@ -91,7 +92,7 @@ def _read_info(message: Message | None) -> MetaInfo:
         tags=tuple(message.texts(4)),
         tensorflow_version=message.text(5),
         tensorflow_git_version=message.text(6),
-        op_defs={} if ops is None else EncodedOpDefs(ops),
+        op_defs={} if ops is None else EncodedOpDefs(ops, path),
         stripped_default_attrs=message.flag(7),
         unknown_fields=message.without(2, 4, 5, 6, 7),
     )
@@ -113,20 +114,19 @@ def _read_saver(message: Message) -> Saver:
 def _read_collection(message: Message | None) -> Collection:
     if message is None:
         return Collection("")
-    for number in reversed(message.numbers()):
-        kind = _COLLECTION_KINDS.get(number)
-        if kind is None:
-            continue
-        listed = message.message(number) or Message(b"")
-        match kind:
-            case "node_list":
-                return Collection(kind, tuple(listed.texts(1)))
-            case "int64_list":
-                return Collection(kind, tuple(listed.integers(1)))
-            case "float_list":
-                return Collection(kind, tuple(listed.floats(1, "f")))
-        return Collection(kind, tuple(listed.all_bytes(1)))
-    return Collection("")
+    number = message.last_set(dict.fromkeys(_COLLECTION_KINDS, LENGTH_DELIMITED))
+    if number is None:
+        return Collection("")
+    kind = _COLLECTION_KINDS[number]
+    listed = message.message(number) or Message(b"")
+    match kind:
+        case "node_list":
+            return Collection(kind, tuple(listed.texts(1)))
+        case "int64_list":
+            return Collection(kind, tuple(listed.integers(1)))
+        case "float_list":
+            return Collection(kind, tuple(listed.floats(1, "f")))
+    return Collection(kind, tuple(listed.all_bytes(1)))
 
 
 def _read_asset_file(message: Message) -> AssetFile:
@@ -135,7 +135,8 @@ def _read_asset_file(message: Message) -> AssetFile:
 
 
 def _assets_in_collection(collections: Mapping[str, Collection]) -> tuple[AssetFile, ...]:
-    # Until TensorFlow 1.12 asset_file_def was not written (saved_model/builder_impl.py).
+    # The builder of TensorFlow 1 writes this collection and no asset_file_def, tf.saved_model.save
+    # of TensorFlow 2 the other way round (saved_model/{builder_impl,save}.py).
     collection = collections.get(_ASSETS_COLLECTION)
     if collection is None or collection.kind != "any_list":
         return ()
@@ -162,9 +163,11 @@ def read_tensor_info(message: Message | None) -> TensorInfo:
     if message is None:
         return TensorInfo("", None, ())
     number = message.integer(2)
-    sparse, composite = message.message(4), message.message(5)
+    encoding = message.last_set(dict.fromkeys((1, 4, 5), LENGTH_DELIMITED))
+    sparse = message.message(4) if encoding == 4 else None
+    composite = message.message(5) if encoding == 5 else None
     return TensorInfo(
-        name=message.text(1),
+        name=message.text(1) if encoding == 1 else "",
         dtype=dtype_from_number(number) if number else None,
         shape=read_partial_shape(message.message(3)),
         sparse=None
@@ -173,7 +176,7 @@ def read_tensor_info(message: Message | None) -> TensorInfo:
         components=()
         if composite is None
         else tuple(read_tensor_info(part) for part in composite.messages(2)),
-        type_spec=None if composite is None else composite.raw(1),
+        type_spec=None if composite is None else composite.merged(1),
         unknown_fields=message.without(1, 2, 3, 4, 5),
     )
 
@@ -191,7 +194,9 @@ def encode_tensor_info(info: TensorInfo) -> bytes:
         parts = b"".join(put_bytes(2, encode_tensor_info(part)) for part in info.components)
         tail = put_bytes(5, put_bytes(1, info.type_spec or b"") + parts)
     dtype = put_integer(2, 0 if info.dtype is None else info.dtype.number)
-    shape = put_bytes(3, write_shape(info.shape))
+    # TensorFlow gives a composite tensor no shape of its own.
+    has_shape = info.encoding != "composite" or info.shape != ()
+    shape = put_bytes(3, write_shape(info.shape)) if has_shape else b""
     return encoding + dtype + shape + tail + info.unknown_fields
 
 
@@ -264,7 +269,8 @@ def encode_meta_graph(meta_graph: MetaGraph) -> list[Buffer]:
         put_entry(5, key, encode_signature(signature))
         for key, signature in meta_graph.signatures.items()
     ]
-    pieces += [put_bytes(6, _encode_asset_file(asset)) for asset in meta_graph.asset_files]
+    if meta_graph.asset_files != _assets_in_collection(meta_graph.collections):
+        pieces += [put_bytes(6, _encode_asset_file(asset)) for asset in meta_graph.asset_files]
     if meta_graph.object_graph is not None:
         pieces.append(put_bytes(7, meta_graph.object_graph))
     pieces.append(meta_graph.unknown_fields)

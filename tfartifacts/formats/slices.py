@@ -179,7 +179,7 @@ def parse_shape_and_slice(text: str) -> tuple[Shape | None, Extents | None]:
     *sizes, spec = text.split(" ")
     try:
         shape = tuple(int(size) for size in sizes)
-        extents = tuple(_parse_extent(part) for part in spec.split(":")) if shape else ()
+        extents = tuple(_parse_extent(part) for part in spec.split(":"))
     except ValueError:
         raise FormatError(f"found {text!r}, expected a shape and slice") from None
     if len(extents) != len(shape):

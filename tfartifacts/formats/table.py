@@ -89,7 +89,8 @@ class Table:
                 entries = parse_block(read_block(self.source, handle))
                 self._check_order(entries, previous, last_key)
             if entries:
-                previous = entries[-1][0]
+                # Whoever looks for a key looks by these: the next block is all above it.
+                previous = last_key
             elif len(self.index) > 1:
                 raise FormatError(
                     f"found no entries in data block {block_number}",
@@ -185,7 +186,11 @@ def _parse_footer(footer: bytes, footer_offset: int) -> tuple[Handle, Handle]:
             numbers.append(number)
         if any(footer[position:40]):
             raise FormatError("found bytes other than 0 in the footer's padding", offset=position)
-    return Handle(*numbers[:2]), Handle(*numbers[2:])
+        metaindex, index = Handle(*numbers[:2]), Handle(*numbers[2:])
+        # The footer has no checksum: a bit that makes a number longer takes a 0 of the padding.
+        if footer[:position] != metaindex.encoded() + index.encoded():
+            raise FormatError("found a number longer than it need be in the footer", offset=0)
+    return metaindex, index
 
 
 def _parse_handle(value: bytes) -> Handle:

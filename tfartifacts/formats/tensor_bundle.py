@@ -310,19 +310,19 @@ class BundleVariables(Mapping[str, Variable]):
         files: DataFiles,
         entries: dict[str, bytes],
         heads: dict[bytes, Head],
-        partitioned: dict[str, Variable],
+        made: dict[str, Variable],
     ) -> None:
         self._files = files
         self._entries = entries  # every name, in file order, with its entry as it is stored
         self._heads = heads
-        self._partitioned = partitioned
+        self._made = made  # those whose entry's first bytes do not tell type and shape
 
     def __getitem__(self, name: str) -> Variable:
         return self._variable(name, self._entries[name])
 
     def _variable(self, name: str, entry: bytes) -> Variable:
-        if name in self._partitioned:
-            return self._partitioned[name]
+        if name in self._made:
+            return self._made[name]
         split = _head_length(entry)
         head = self._heads.get(entry[:split])
         dtype, shape, _ = _parse_head(entry, name) if head is None else head
@@ -345,10 +345,10 @@ class BundleVariables(Mapping[str, Variable]):
 
     def made(self) -> Iterator[Variable]:
         """Each variable in turn, without a look-up for each."""
-        heads, files, partitioned = self._heads, self._files, self._partitioned
+        heads, files, made = self._heads, self._files, self._made
         for name, entry in self._entries.items():
             head = heads.get(entry[: 4 + entry[3]]) if len(entry) > 4 else None
-            if head is None or name in partitioned:
+            if head is None or name in made:
                 yield self._variable(name, entry)
             else:
                 dtype, shape, _ = head
@@ -358,14 +358,14 @@ class BundleVariables(Mapping[str, Variable]):
         """For each shard that is used: where its last tensor ends, and that tensor's name."""
         ends: dict[int, tuple[int, str]] = {}
         for name, entry in self._entries.items():
-            if name not in self._partitioned:
+            if name not in self._made:
                 shard, offset, size, _ = place_of(entry)
                 if ends.get(shard, (-1, ""))[0] < offset + size:
                     ends[shard] = (offset + size, name)
-        for name, variable in self._partitioned.items():
+        for name, variable in self._made.items():
             for value in variable.values:
                 location = value.location
-                assert location is not None  # made by _partitioned_variable below
+                assert location is not None  # a BundleTensor has one
                 end = location.offset + location.size
                 if ends.get(location.shard, (-1, ""))[0] < end:
                     ends[location.shard] = (end, name)
@@ -394,6 +394,7 @@ def _parse_entries(
     sliced: dict[str, tuple[bytes, Entry]] = {}
     stored_slices: dict[bytes, bytes] = {}
     heads: dict[bytes, Head] = {}
+    repeated: dict[str, Variable] = {}
     is_offset = _OFFSET.fullmatch
     has_shards = header.num_shards > 0
     for key, value in entries:
@@ -404,6 +405,7 @@ def _parse_entries(
         named[name] = value
         # The rule: short type and shape, no shard (0), an offset or none (0), the size that type
         # and shape say, a checksum. Whatever differs is looked at field by field.
+        head = None
         if len(value) > 4 and has_shards:
             split = 4 + value[3]
             head = heads.get(value[:split])
@@ -420,12 +422,17 @@ def _parse_entries(
         checked = parse_entry(value, name, header.num_shards)
         if checked.slices:
             sliced[name] = (key, checked)
+        elif head is not None and head[:2] != (checked.dtype, checked.shape):
+            # What an entry begins with is not all it says: a later field of the same number holds.
+            tensor = BundleTensor(checked.dtype, checked.shape, value, files)
+            repeated[name] = Variable(name, checked.dtype, checked.shape, tensor)
     partitioned = {
         name: _partitioned_variable(name, key, entry, stored_slices, files)
         for name, (key, entry) in sliced.items()
     }
     used = sum(len(variable.slices) for variable in partitioned.values())
-    return BundleVariables(files, named, heads, partitioned), len(stored_slices) - used
+    made = {**partitioned, **repeated}
+    return BundleVariables(files, named, heads, made), len(stored_slices) - used
 
 
 def _parse_head(head: bytes, name: str) -> Head:
@@ -588,15 +595,18 @@ def write_bundle(
         (variable, part) for variable in checkpoint.variables.values() for part in _parts(variable)
     ]
     entries: list[tuple[bytes, bytes]] = []
-    by_shard: dict[int, list[tuple[int, int]]] = {}
+    by_shard: dict[int, list[tuple[int, int, int]]] = {}
     for position, (_, (_, value)) in enumerate(slices):
         location = value.location
-        shard, offset = (0, 1 << 63) if location is None else (location.shard, location.offset)
-        by_shard.setdefault(shard, []).append((offset, position))
+        shard, offset, size = 0, 1 << 63, 0
+        if location is not None:
+            shard, offset, size = location.shard, location.offset, location.size
+        # An empty tensor lies where the next one begins, and before it.
+        by_shard.setdefault(shard, []).append((offset, size, position))
     for shard in range(num_shards):
         with create(data_file(prefix, shard, num_shards)) as sink:
             offset = 0
-            for _, position in sorted(by_shard.get(shard, ())):
+            for *_, position in sorted(by_shard.get(shard, ())):
                 variable, (extents, value) = slices[position]
                 size, crc = _write_value(value, sink)
                 key = variable.name.encode("utf-8", "surrogateescape")

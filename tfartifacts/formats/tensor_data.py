@@ -211,7 +211,8 @@ def shaped(array: Array, shape: Shape) -> Array:
     takes 254, and multiplies the sizes beside a 0.
     """
     try:
-        return array.reshape(shape)
+        reshaped: Array = array.reshape(shape)
+        return reshaped
     except ValueError as error:
         raise UnsupportedError(
             f"found {len(shape)} dimensions that NumPy cannot hold: {error}"

@@ -13,12 +13,14 @@ Source: tensorflow/core/framework/{tensor.proto,tensor.cc}.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import STRING, DType, dtype_from_number
-from tfartifacts.errors import FormatError, UnsupportedError
+from tfartifacts.errors import FormatError, UnsupportedError, located
 from tfartifacts.formats.shapes import read_shape, write_shape
 from tfartifacts.formats.tensor_data import check_shape, object_array, shaped
 from tfartifacts.formats.wire import Message, put_bytes, put_integer
@@ -57,26 +59,42 @@ _FIELDS: dict[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class EncodedTensor:
-    """A TensorProto as it stands in the file; decoded when read. See ConstantValue."""
+    """A TensorProto as it stands in the file; decoded when read. See ConstantValue.
+
+    `path` is the file, for errors.
+    """
 
     encoded: bytes
+    path: str | None = field(default=None, compare=False, repr=False)
 
-    def _message(self) -> Message:
-        return Message(self.encoded)
+    @contextmanager
+    def _message(self) -> Iterator[Message]:
+        with located(self.path):
+            try:
+                yield Message(self.encoded)
+            except FormatError as error:
+                error.offset = None  # within the tensor: nothing to who has the file
+                raise
 
     @property
     def dtype(self) -> DType:
-        return dtype_from_number(self._message().integer(1))
+        with self._message() as message:
+            return dtype_from_number(message.integer(1))
 
     @property
     def shape(self) -> Shape:
-        return read_shape(self._message().message(2))
+        with self._message() as message:
+            return read_shape(message.message(2))
 
     def read(self) -> Any:
-        return decode_tensor(self._message(), self.dtype, self.shape)
+        with self._message() as message:
+            return decode_tensor(message, self.dtype, self.shape)
 
     def strings(self) -> tuple[bytes, ...]:
-        message = self._message()
+        with self._message() as message:
+            return self._strings(message)
+
+    def _strings(self, message: Message) -> tuple[bytes, ...]:
         if self.dtype != STRING:
             raise FormatError(f"found a constant of type {self.dtype}, expected strings")
         values = message.all_bytes(8)

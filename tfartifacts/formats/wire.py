@@ -16,7 +16,7 @@ are, and a part is decoded when it is asked for. Offsets in errors are positions
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tfartifacts.errors import FormatError
 from tfartifacts.model.values import Buffer
@@ -125,12 +125,18 @@ class Message:
     def __contains__(self, number: int) -> bool:
         return number in self._fields
 
-    def numbers(self) -> list[int]:
-        """The numbers of the fields there are, in order of first appearance."""
-        return list(self._fields)
-
     def encoded(self) -> bytes:
         return bytes(self.buffer[self.start : self.end])
+
+    def last_set(self, members: Mapping[int, int]) -> int | None:
+        """The member of a oneof, given by number with its wire type, that holds: the last."""
+        starts = {
+            start: number
+            for number, expected in members.items()
+            for _, wire_type, _, start, *_ in self._fields.get(number, ())
+            if wire_type == expected
+        }
+        return starts[max(starts)] if starts else None
 
     def spans(self, number: int) -> list[tuple[int, int]]:
         """Start and end of each length-delimited payload of that field."""
@@ -223,9 +229,15 @@ class Message:
         spans = self.spans(number)
         if not spans:
             return None
-        if len(spans) == 1:
-            return Message(self.buffer, *spans[0], self.depth + 1)
+        parts = [Message(self.buffer, *span, self.depth + 1) for span in spans]
+        if len(parts) == 1:
+            return parts[0]
+        # Each part is a whole message: one that is cut must not borrow from the next.
         return Message(b"".join(self.all_bytes(number)), depth=self.depth + 1)
+
+    def merged(self, number: int) -> bytes:
+        """A singular message as it is encoded; several of them one after the other."""
+        return b"".join(self.all_bytes(number))
 
     def messages(self, number: int) -> list[Message]:
         return [Message(self.buffer, *span, self.depth + 1) for span in self.spans(number)]

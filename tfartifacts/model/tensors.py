@@ -30,69 +30,106 @@ _KEEPS_SHAPE = frozenset(
     "NextIteration".split()
 )
 
-# Output types of ops whose graph carries no signatures. A name is an attribute, unless it is
-# one of TensorFlow's types after "=".
+# Type of output 0 of ops whose graph carries no signatures, `attribute=default`: an attribute, and
+# the type it has by default; either may be missing. `op:1` is that op's output 1. Checked against
+# the registry of TensorFlow 2.21: every other op has the type of one of the attributes below.
 _OUTPUT_TYPE_RULES = {
     **dict.fromkeys(
         "Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr LogicalNot IsNan "
         "IsInf IsFinite All Any InTopK InTopKV2 ApproximateEqual IsVariableInitialized "
-        "VarIsInitializedOp LoopCond".split(),
+        "VarIsInitializedOp LoopCond ToBool RiscBinaryComparison RiscIsFinite "
+        "SparseFillEmptyRows:2 RaggedFillEmptyRows:2".split(),
         "=bool",
     ),
-    **dict.fromkeys("Rank MergeV2Checkpoints".split(), "=int32"),
-    **dict.fromkeys("Where StringToHashBucketFast StringToHashBucket StringLength".split(), ""),
+    **dict.fromkeys(
+        "Rank MergeV2Checkpoints StringLength Bucketize NonMaxSuppression NonMaxSuppressionV2 "
+        "NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 NonMaxSuppressionV4:1 "
+        "NonMaxSuppressionV5:2 SetSize StageSize MapSize MapIncompleteSize OrderedMapSize "
+        "OrderedMapIncompleteSize TensorArraySize TensorArraySizeV2 TensorArraySizeV3 QueueSize "
+        "QueueSizeV2 TopK:1 Merge:1 RefMerge:1".split(),
+        "=int32",
+    ),
+    **dict.fromkeys(
+        "Where StringToHashBucketFast StringToHashBucket LookupTableSize LookupTableSizeV2 "
+        "AddManySparseToTensorsMap AddSparseToTensorsMap BarrierTakeMany CTCBeamSearchDecoder "
+        "CTCGreedyDecoder DebugNanCount DenseCountSparseOutput DenseToDenseSetOperation "
+        "DenseToSparseSetOperation DeserializeManySparse DeserializeSparse MapUnstageNoKey "
+        "OrderedMapUnstageNoKey RaggedCountSparseOutput RaggedFillEmptyRows RaggedTensorToSparse "
+        "SparseAccumulatorTakeGradient SparseAdd SparseConcat SparseCountSparseOutput "
+        "SparseFillEmptyRows SparseReduceMaxSparse SparseReduceSumSparse SparseReorder SparseSlice "
+        "SparseSparseMaximum SparseSparseMinimum SparseSplit SparseToSparseSetOperation "
+        "TakeManySparseFromTensorsMap".split(),
+        "=int64",
+    ),
     **dict.fromkeys(
         "AsString StringJoin EncodeBase64 DecodeBase64 ReadFile ShardedFilename ShardedFilespec "
-        "EncodeJpeg EncodePng ReduceJoin StringLower StringUpper SerializeSparse Substr "
-        "MergeSummary ScalarSummary HistogramSummary ImageSummary TensorSummary "
-        "TensorSummaryV2".split(),
+        "EncodeJpeg EncodePng ReduceJoin StringLower StringUpper Substr MergeSummary ScalarSummary "
+        "HistogramSummary ImageSummary TensorSummary TensorSummaryV2 Barrier "
+        "ConditionalAccumulator FIFOQueue GetSessionHandle PaddingFIFOQueue PriorityQueue "
+        "RandomShuffleQueue SerializeTensor SparseConditionalAccumulator StringFormat TensorArray "
+        "TensorArrayV2".split(),
         "=string",
     ),
-    "Where": "=int64",
-    "StringToHashBucketFast": "=int64",
-    "StringToHashBucket": "=int64",
-    "StringLength": "=int32",
-    "DecodeJpeg": "=uint8",
-    "ResizeBilinear": "=float32",
-    "ResizeBicubic": "=float32",
-    "CropAndResize": "=float32",
-    "NonMaxSuppression": "=int32",
-    "NonMaxSuppressionV2": "=int32",
-    "NonMaxSuppressionV3": "=int32",
-    "ArgMax": "output_type",
-    "ArgMin": "output_type",
-    "Shape": "out_type",
-    "Size": "out_type",
-    "Bucketize": "=int32",
+    **dict.fromkeys(
+        "ResizeBilinear ResizeBicubic ResizeArea CropAndResize CropAndResizeGradBoxes "
+        "FakeQuantWithMinMaxVars FakeQuantWithMinMaxArgs AdjustContrast EditDistance "
+        "RequantizationRangePerChannel RiscRandomUniform ScaleAndTranslate TensorArrayScatter "
+        "TensorArrayScatterV2 TensorArrayScatterV3 TensorArraySplit TensorArraySplitV2 "
+        "TensorArraySplitV3 TensorArrayUnpack TensorArrayWrite TensorArrayWriteV2 "
+        "TensorArrayWriteV3 TensorArrayV3:1".split(),
+        "=float32",
+    ),
+    **dict.fromkeys(
+        "VarHandleOp HashTableV2 MutableHashTableV2 FIFOQueueV2 GetSessionHandleV2 "
+        "PaddingFIFOQueueV2 PriorityQueueV2 RandomShuffleQueueV2 ResourceConditionalAccumulator "
+        "TensorArrayV3 _VarHandlesOp _XlaAotOnlyVarHandleOp".split(),
+        "=resource",
+    ),
+    **dict.fromkeys(
+        "DenseToCSRSparseMatrix Prelinearize PrelinearizeTuple SparseMatrixAdd SparseMatrixMul "
+        "SparseTensorToCSRSparseMatrix WindowOp".split(),
+        "=variant",
+    ),
+    **dict.fromkeys("DecodeJpeg Fingerprint PopulationCount".split(), "=uint8"),
+    **dict.fromkeys("ArgMax ArgMin".split(), "output_type=int64"),
+    **dict.fromkeys("Multinomial StatelessMultinomial".split(), "output_dtype=int64"),
+    **dict.fromkeys("Shape ShapeN Size LowerBound UpperBound".split(), "out_type=int32"),
+    **dict.fromkeys("SerializeSparse SerializeManySparse".split(), "out_type=string"),
+    **dict.fromkeys("Unique:1 UniqueV2:1 UniqueWithCounts:1 ListDiff:1".split(), "out_idx=int32"),
+    "TopKV2:1": "index_type=int32",
     "Cast": "DstT",
     "Bitcast": "type",
-    "Dequantize": "=float32",
-    "FakeQuantWithMinMaxVars": "=float32",
-    "FakeQuantWithMinMaxArgs": "=float32",
+    "Dequantize": "dtype=float32",
     "DecodeRaw": "out_type",
-    "StringToNumber": "out_type",
+    "StringToNumber": "out_type=float32",
     "ParseTensor": "out_type",
+    "HistogramFixedWidth": "dtype=int32",
+    "IsotonicRegression": "output_dtype=float32",
     "Gather": "Tparams",
     "GatherV2": "Tparams",
     "GatherNd": "Tparams",
     "ResourceGather": "dtype",
     "ReadVariableOp": "dtype",
-    "VarHandleOp": "=resource",
-    "HashTableV2": "=resource",
-    "MutableHashTableV2": "=resource",
     "LookupTableFind": "Tout",
     "LookupTableFindV2": "Tout",
-    "LookupTableSize": "=int64",
-    "LookupTableSizeV2": "=int64",
     "Const": "dtype",
     "Fill": "T",
     "OneHot": "T",
-    "Multinomial": "output_dtype",
+    # Types of their own, that nobody asks for.
+    **dict.fromkeys(
+        "CudnnRNNParamsSize RaggedRange RequantizePerChannel RiscShape DtypeWithDefaultOp "
+        "DebugNumericSummaryV2 XlaRngBitGenerator DecodeProtoV2 _ArrayToList "
+        "_TensorToHashBucketFast _MklDequantize".split(),
+        "",
+    ),
 }
+# Handles, of a type that none of their attributes is.
+_HANDLE_OP = re.compile(r"Dataset(?!ToSingleElement)|Iterator(?!GetNext(Sync|FromShard)?\Z)")
+# Ops with several outputs, all of one type.
+_ALL_OUTPUTS_ALIKE = frozenset("Split SplitV Unpack Switch RefSwitch ShapeN".split())
 # Attributes that hold output types where an op is not listed, tried in this order. `T` is last:
 # with several type attributes it may be the input's alone.
 _OUTPUT_TYPE_ATTRS = ("Tout", "dtypes", "component_types", "output_types", "dtype", "T")
-_DEFAULT_ATTRS = {"output_type": "int64", "out_type": "int32", "output_dtype": "int64"}
 
 _TENSOR_NAME = re.compile(r"\A(?P<node>[^:^]+)(?::(?P<output>\d{1,9}))?\Z")
 
@@ -136,11 +173,16 @@ def output_dtype(graph: Graph, node: Node, output: int) -> DType | None:
     dtypes = output_dtypes(graph, node)
     if dtypes is not None:
         return dtypes[output] if output < len(dtypes) else None
-    rule = _OUTPUT_TYPE_RULES.get(node.op)
+    if node.op in _ALL_OUTPUTS_ALIKE:
+        output = 0
+    rule = _OUTPUT_TYPE_RULES.get(f"{node.op}:{output}" if output else node.op)
     if rule is not None:
-        if rule.startswith("="):
-            return dtype_from_name(rule[1:])
-        return _attr_dtype(node, rule, output)
+        attr, _, default = rule.partition("=")
+        # Default values may have been stripped from the graph (strip_default_attrs).
+        dtype = _attr_dtype(node, attr, output) if attr else None
+        return dtype or (dtype_from_name(default) if default else None)
+    if _HANDLE_OP.search(node.op) or node.op in _OUTPUT_TYPE_RULES:
+        return None
     for attr in _OUTPUT_TYPE_ATTRS:
         if (dtype := _attr_dtype(node, attr, output)) is not None:
             return dtype
@@ -150,12 +192,12 @@ def output_dtype(graph: Graph, node: Node, output: int) -> DType | None:
 def _attr_dtype(node: Node, attr: str, output: int) -> DType | None:
     value = node.attrs.get(attr)
     if isinstance(value, DType):
-        return value
+        # Of several outputs without a list of types only the first is known to have this one.
+        return value if output == 0 else None
     if isinstance(value, list) and output < len(value) and isinstance(value[output], DType):
         listed: DType = value[output]
         return listed
-    # Default values may have been stripped from the graph (strip_default_attrs).
-    return dtype_from_name(_DEFAULT_ATTRS[attr]) if attr in _DEFAULT_ATTRS else None
+    return None
 
 
 def _dtypes_by_signature(op_def: OpDef, node: Node) -> tuple[DType, ...] | None:
@@ -176,8 +218,6 @@ def _argument_dtypes(argument: Argument, node: Node) -> list[DType] | None:
     dtype = argument.dtype
     if argument.type_attr:
         attr = node.attrs.get(argument.type_attr)
-        if attr is None and argument.type_attr in _DEFAULT_ATTRS:
-            attr = dtype_from_name(_DEFAULT_ATTRS[argument.type_attr])
         dtype = attr if isinstance(attr, DType) else None
     if dtype is None:
         return None

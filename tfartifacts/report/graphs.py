@@ -174,7 +174,7 @@ def describe_candidates(source: MetaGraph | Graph, findings: Findings) -> Docume
         return {
             "inputs": [_describe_candidate(candidate) for candidate in found.inputs],
             "outputs": [_describe_candidate(candidate) for candidate in found.outputs],
-            "flags": _repeated(as_flags(found)) if found.outputs else [],
+            "flags": as_flags(found),
         }
     return None
 
@@ -189,18 +189,6 @@ def _describe_candidate(candidate: Candidate) -> Document:
         "connected": candidate.connected,
         "reason": candidate.reason,
     }
-
-
-def _repeated(flags: list[str]) -> list[str]:
-    """`--inputs a --inputs b` of `--inputs a b`: a flag takes one mapping."""
-    words: list[str] = []
-    flag = ""
-    for word in flags:
-        if word in ("--inputs", "--outputs"):
-            flag = word
-        else:
-            words += [flag, word]
-    return words
 
 
 def describe_saver(saver: Saver) -> Document:

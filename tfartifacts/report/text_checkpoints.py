@@ -43,7 +43,10 @@ def _latest(document: Document) -> str:
         return os.path.relpath(document["latest"], document["path"])
     state = document["state"]
     if state is not None and state["latest_path"]:
-        return f"none; the state file names {state['latest_path']}, which is not there"
+        recorded = state["latest_path"]
+        outside = any(e["outside"] for e in document["missing"] if e["recorded"] == recorded)
+        why = "outside this folder" if outside else "which is not there"
+        return f"none; the state file names {recorded}, {why}"
     return "none"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from tfartifacts.errors import FormatError, PathNotFoundError
@@ -36,7 +36,8 @@ def opened(path: str) -> Iterator[int]:
             raise PathNotFoundError("found no regular file, expected one", path=path)
         yield descriptor
     finally:
-        os.close(descriptor)
+        with suppress(OSError):  # nothing was written through it
+            os.close(descriptor)
 
 
 def not_readable(path: str, error: OSError) -> PathNotFoundError:

@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tfartifacts.errors import DestinationExistsError, WriteError
 from tfartifacts.model.values import Buffer, Sink
@@ -26,6 +26,7 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 
 TEMPORARY_MARK = ".tfartifacts-"
+_BATCH = 1 << 20  # bytes
 
 
 def write_error(path: str, error: OSError) -> WriteError:
@@ -73,15 +74,29 @@ def new_file(path: str) -> Iterator[Sink]:
             os.fsync(descriptor)
         except OSError as error:
             raise write_error(path, error) from None
-    finally:
+    except BaseException:
+        with suppress(OSError):  # what went wrong first is told
+            os.close(descriptor)
+        raise
+    try:
         os.close(descriptor)
+    except OSError as error:
+        raise write_error(path, error) from None
 
 
 def write_file(path: str, pieces: Sequence[Buffer]) -> None:
     """A new file of these bytes."""
     with new_file(path) as sink:
+        # A graph comes in pieces of some bytes: one call for each would take longer than the rest.
+        batch: list[Buffer] = []
+        size = 0
         for piece in pieces:
-            sink.write(piece)
+            batch.append(piece)
+            size += len(piece)
+            if size >= _BATCH:
+                sink.write(b"".join(batch))
+                batch, size = [], 0
+        sink.write(b"".join(batch))
 
 
 def sync_folder(path: str) -> None:
@@ -96,7 +111,8 @@ def sync_folder(path: str) -> None:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
             raise write_error(path, error) from None
     finally:
-        os.close(descriptor)
+        with suppress(OSError):  # nothing was written through it
+            os.close(descriptor)
 
 
 @contextmanager
@@ -106,12 +122,12 @@ def staging_folder(destination: str) -> Iterator[str]:
     Missing parents are made, and removed again if nothing was put into them.
     """
     parent, name = os.path.split(os.path.abspath(destination))
-    made = _make_parents(parent)
     # Names have at most 255 bytes; the mark is what tells whose it is, not the rest.
-    staging = os.path.join(
-        parent, f".{name[:100]}{TEMPORARY_MARK}{os.getpid()}-{secrets.token_hex(4)}"
-    )
+    start = os.fsdecode(os.fsencode(name)[:100])
+    staging = os.path.join(parent, f".{start}{TEMPORARY_MARK}{os.getpid()}-{secrets.token_hex(4)}")
+    made: list[str] = []
     try:
+        _make_parents(parent, made)
         try:
             os.mkdir(staging)
         except OSError as error:
@@ -119,15 +135,13 @@ def staging_folder(destination: str) -> Iterator[str]:
         yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        for folder in made:
-            try:
+        for folder in reversed(made):
+            with suppress(OSError):  # the result is in it
                 os.rmdir(folder)
-            except OSError:
-                break  # the result is in it
 
 
-def _make_parents(folder: str) -> list[str]:
-    """Make a folder and its missing parents; those made, innermost first."""
+def _make_parents(folder: str, made: list[str]) -> None:
+    """Make a folder and its missing parents; `made` gets those that were, innermost last."""
     missing = []
     while folder and not os.path.isdir(folder):
         if os.path.lexists(folder):
@@ -135,13 +149,14 @@ def _make_parents(folder: str) -> list[str]:
         missing.append(folder)
         folder = os.path.dirname(folder)
     for path in reversed(missing):
+        # Noted first: an interruption may come as soon as it is made.
+        made.append(path)
         try:
             os.mkdir(path)
         except FileExistsError:
-            continue
+            made.remove(path)
         except OSError as error:
             raise write_error(path, error) from None
-    return missing
 
 
 def make_folder(path: str) -> None:
@@ -162,14 +177,25 @@ def publish_folder(staged: str, destination: str, *, overwrite: bool = False) ->
         for name in folders:
             sync_folder(os.path.join(parent, name))
     sync_folder(staged)
+    parent = os.path.dirname(os.path.abspath(destination))
     if overwrite and os.path.lexists(destination):
         if not os.path.isdir(destination) or os.path.islink(destination):
             raise DestinationExistsError("is no folder, and is not replaced", path=destination)
         _exchange(staged, destination)
+        try:
+            sync_folder(parent)
+        except WriteError:
+            _exchange(staged, destination)
+            raise
         shutil.rmtree(staged, ignore_errors=True)
-    else:
-        rename_without_replacing(staged, destination)
-    sync_folder(os.path.dirname(os.path.abspath(destination)))
+        return
+    rename_without_replacing(staged, destination)
+    try:
+        sync_folder(parent)
+    except WriteError:
+        # Nothing is published where an error is told.
+        rename_without_replacing(destination, staged)
+        raise
 
 
 def publish_files(staged: str, folder: str, names: Sequence[str]) -> None:
@@ -178,18 +204,28 @@ def publish_files(staged: str, folder: str, names: Sequence[str]) -> None:
     Raises DestinationExistsError if one of the names is taken.
     """
     sync_folder(staged)
-    published: list[str] = []
+    # Ours is told by its inode: an interruption may come before or after a name is taken.
+    ours = {name: _identity(os.path.join(staged, name)) for name in names}
     try:
         for name in names:
-            destination = os.path.join(folder, name)
-            rename_without_replacing(os.path.join(staged, name), destination)
-            published.append(destination)
+            rename_without_replacing(os.path.join(staged, name), os.path.join(folder, name))
             # Each file is durable before one that leads to it.
             sync_folder(folder)
     except BaseException:
-        for destination in reversed(published):
-            os.unlink(destination)
+        for name in reversed(names):
+            destination = os.path.join(folder, name)
+            with suppress(OSError):  # what went wrong first is told
+                if _identity(destination) == ours[name]:
+                    os.unlink(destination)
         raise
+
+
+def _identity(path: str) -> tuple[int, int]:
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        raise write_error(path, error) from None
+    return status.st_dev, status.st_ino
 
 
 def rename_without_replacing(source: str, destination: str) -> None:

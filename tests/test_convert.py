@@ -1,0 +1,419 @@
+"""Conversion from model to model: what comes out, what is refused, what is noted.
+
+That TensorFlow loads the result and computes the same is test_conversion_tensorflow's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tfartifacts as tfa
+from tfartifacts.convert import convert, tensor_info, with_keys
+from tfartifacts.dtypes import dtype_from_name
+from tfartifacts.model.checkpoints import Checkpoint
+from tfartifacts.model.graphs import Constant, Graph, Node, TensorShape
+from tfartifacts.model.saved_models import (
+    INIT_OP_SIGNATURE,
+    AssetFile,
+    MetaGraph,
+    MetaInfo,
+    SavedModel,
+    Saver,
+    Signature,
+)
+from tfartifacts.model.values import Always, Deferred
+from tfartifacts.model.variables import Variable
+
+FLOAT32, STRING, INT32 = (dtype_from_name(name) for name in ("float32", "string", "int32"))
+
+# --- a small graph: y = x * w, with a saver that restores w from the key "w" ---------------------
+
+
+def strings(name: str, *elements: bytes) -> Node:
+    value = Constant(STRING, (len(elements),), elements)
+    return Node(name, "Const", attrs={"dtype": STRING, "value": value})
+
+
+def restored(variable: str = "w", key: bytes = b"w", op: str = "RestoreV2") -> list[Node]:
+    """The nodes that assign a variable what the checkpoint has."""
+    return [
+        strings(f"{variable}/keys", key),
+        strings(f"{variable}/slices", b""),
+        Node(
+            f"{variable}/restore",
+            op,
+            ("save/Const", f"{variable}/keys", f"{variable}/slices"),
+            attrs={"dtypes": [FLOAT32]},
+        ),
+        Node(
+            f"{variable}/assign", "Assign", (variable, f"{variable}/restore"), attrs={"T": FLOAT32}
+        ),
+    ]
+
+
+SHAPE = {"dtype": FLOAT32, "shape": TensorShape((None, 3))}
+NODES = [
+    Node("x", "Placeholder", attrs=SHAPE, device="/device:GPU:0"),
+    Node("w", "VariableV2", attrs={"dtype": FLOAT32, "shape": TensorShape((3,))}),
+    Node("y", "Mul", ("x", "w"), attrs={"T": FLOAT32}),
+    Node(
+        "save/Const", "Const", attrs={"dtype": STRING, "value": Constant(STRING, (), (b"model",))}
+    ),
+    *restored(),
+    Node("save/restore_all", "NoOp", ("^w/assign",)),
+    Node("save/control", "Identity", ("save/Const",), attrs={"T": STRING}),
+]
+SAVER = Saver("save/Const:0", "save/control:0", "save/restore_all")
+
+
+def meta_graph(
+    *more: Node, nodes: list[Node] | None = None, saver: Saver | None = SAVER
+) -> MetaGraph:
+    return MetaGraph(Graph((*(NODES if nodes is None else nodes), *more)), saver=saver)
+
+
+def without(name: str) -> list[Node]:
+    return [node for node in NODES if node.name != name]
+
+
+def checkpoint(
+    graph: MetaGraph | None, variables: Mapping[str, tuple[str, tuple[int, ...]]] | None = None
+) -> Checkpoint:
+    named = {"w": ("float32", (3,))} if variables is None else variables
+    return Checkpoint(
+        path="runs/model-7",
+        format="V2",
+        num_shards=1,
+        variables={
+            name: Variable(name, dtype_from_name(dtype), shape, None)
+            for name, (dtype, shape) in named.items()
+        },
+        meta_graph_part=Deferred(Always(graph)),
+    )
+
+
+IN, OUT = {"image": "x:0"}, {"scores": "y"}
+
+
+# --- to a SavedModel -----------------------------------------------------------------------------
+
+
+def test_the_signature_is_the_one_asked_for() -> None:
+    model = tfa.checkpoint_to_saved_model(
+        checkpoint(meta_graph()), IN, OUT, "classify", ("serve", "gpu", "serve")
+    )
+    (made,) = model.meta_graphs
+    assert made.info.tags == ("serve", "gpu")
+    assert list(made.signatures) == ["classify"]
+    signature = made.signatures["classify"]
+    assert signature.method_name == "tensorflow/serving/predict"
+    assert signature.inputs["image"].name == "x:0"
+    assert signature.inputs["image"].dtype == FLOAT32
+    assert signature.inputs["image"].shape == (None, 3)
+    assert signature.outputs["scores"].name == "y:0"
+    assert model.notes == ()
+
+
+def test_devices_are_cleared_and_all_else_is_carried() -> None:
+    graph = replace(
+        meta_graph(), unknown_fields=b"\xa2\x06\x00", info=MetaInfo(tensorflow_version="1")
+    )
+    (made,) = tfa.checkpoint_to_saved_model(checkpoint(graph), IN, OUT).meta_graphs
+    assert {node.device for node in made.graph} == {""}
+    assert [node.name for node in made.graph] == [node.name for node in NODES]
+    assert made.saver == SAVER
+    assert made.unknown_fields == graph.unknown_fields
+    assert made.tensorflow_version == "1"
+    assert graph.graph["x"].device == "/device:GPU:0"  # the source is as it was
+
+
+def test_the_checkpoint_is_the_one_given_and_is_not_read() -> None:
+    # Its variables have no value that could be read.
+    source = checkpoint(meta_graph())
+    assert tfa.checkpoint_to_saved_model(source, IN, OUT).checkpoint is source
+
+
+def test_without_a_signature_the_best_candidates_are_taken_and_noted() -> None:
+    model = tfa.checkpoint_to_saved_model(checkpoint(meta_graph()))
+    signature = model.meta_graphs[0].signatures["serving_default"]
+    assert signature.inputs["x"].name == "x:0"
+    assert signature.outputs["y"].name == "y:0"
+    assert model.notes == ("no inputs and outputs were given; took --inputs x=x:0 --outputs y=y:0",)
+
+
+def test_a_signature_the_graph_has_is_kept_and_noted() -> None:
+    graph = meta_graph()
+    own = Signature({"a": tensor_info(graph.graph, "x")}, {"b": tensor_info(graph.graph, "y")})
+    graph = replace(graph, signatures={"own": own})
+    model = tfa.checkpoint_to_saved_model(checkpoint(graph))
+    assert model.meta_graphs[0].signatures == {"own": own}
+    assert model.notes == ("kept the graph's own signatures: 'own'",)
+    # Another one is added to it.
+    added = tfa.checkpoint_to_saved_model(checkpoint(graph), IN, OUT)
+    assert list(added.meta_graphs[0].signatures) == ["own", "serving_default"]
+
+
+def test_an_init_op_alone_is_no_signature_to_keep() -> None:
+    graph = meta_graph()
+    init = Signature({}, {INIT_OP_SIGNATURE: tensor_info(graph.graph, "y")})
+    model = tfa.checkpoint_to_saved_model(
+        checkpoint(replace(graph, signatures={INIT_OP_SIGNATURE: init}))
+    )
+    assert "took --inputs" in model.notes[0]
+
+
+def test_two_likely_outputs_are_no_choice_of_ours() -> None:
+    graph = meta_graph(
+        Node("z", "Softmax", ("y",), attrs={"T": FLOAT32}),
+        Node("t", "Softmax", ("y",), attrs={"T": FLOAT32}),
+    )
+    with pytest.raises(tfa.ConversionError, match=r"pass --inputs and --outputs .*x:0.*z:0"):
+        tfa.checkpoint_to_saved_model(checkpoint(graph))
+
+
+def test_a_placeholder_that_is_no_input_is_noted() -> None:
+    nodes = [
+        *without("y"),
+        Node("keep_prob", "Placeholder", attrs={"dtype": FLOAT32}),
+        Node("rate", "PlaceholderWithDefault", ("w",), attrs={"dtype": FLOAT32}),
+        Node("mask", "Mul", ("keep_prob", "rate"), attrs={"T": FLOAT32}),
+        Node("y", "Mul", ("mask", "x"), attrs={"T": FLOAT32}),
+    ]
+    model = tfa.checkpoint_to_saved_model(checkpoint(meta_graph(nodes=nodes)), IN, OUT)
+    assert model.notes == (
+        "signature 'serving_default' also needs keep_prob:0, which is not among its inputs: calls "
+        "will fail until it is",
+    )
+    fed = {**IN, "keep": "keep_prob:0"}
+    assert tfa.checkpoint_to_saved_model(checkpoint(meta_graph(nodes=nodes)), fed, OUT).notes == ()
+
+
+def test_a_key_that_is_a_word_of_pythons_is_noted() -> None:
+    model = tfa.checkpoint_to_saved_model(checkpoint(meta_graph()), {"lambda": "x"}, {"in": "y"})
+    assert [note.split(" is a word")[0] for note in model.notes] == ["the input key 'lambda'"]
+
+
+def test_of_a_folder_the_latest_checkpoint_is_taken(fixtures: Path) -> None:
+    folder = tfa.open(fixtures / "digits" / "checkpoints")
+    assert isinstance(folder, tfa.CheckpointDirectory)
+    assert tfa.checkpoint_to_saved_model(folder).checkpoint is folder.latest
+    gone = replace(folder, latest=None)
+    with pytest.raises(tfa.ConversionError, match=r"my_model-4, is not there; pass one of .*-2, "):
+        tfa.checkpoint_to_saved_model(gone)
+    nothing = replace(gone, checkpoints=(), state=None)
+    with pytest.raises(tfa.ConversionError, match="one, is not there; there is no other"):
+        tfa.checkpoint_to_saved_model(nothing)
+
+
+def test_another_meta_graph_can_take_the_place_of_its_own() -> None:
+    model = tfa.checkpoint_to_saved_model(checkpoint(None), IN, OUT, meta_graph=meta_graph())
+    assert len(model.meta_graphs[0].graph) == len(NODES)
+
+
+def test_a_checkpoint_without_variables_gives_a_model_without() -> None:
+    nodes = [node for node in NODES if node.name in ("x", "save/Const", "save/control")]
+    nodes += [Node("y", "Relu", ("x",), attrs={"T": FLOAT32}), Node("save/restore_all", "NoOp")]
+    model = tfa.checkpoint_to_saved_model(checkpoint(meta_graph(nodes=nodes), {}), IN, OUT)
+    assert model.checkpoint is None
+
+
+Refusal = tuple[MetaGraph | None, dict[str, tuple[str, tuple[int, ...]]] | None, str]
+REFUSED: dict[str, Refusal] = {
+    "no graph": (None, None, r"found no runs/model-7\.meta, expected the graph"),
+    "a key that is missing": (
+        meta_graph(),
+        {"w2": ("float32", (3,))},
+        "restores 'w', which the checkpoint does not have; close to it: w2",
+    ),
+    "no key at all": (meta_graph(), {}, "restores 'w', which the checkpoint does not have"),
+    "a key of another type": (
+        meta_graph(),
+        {"w": ("float64", (3,))},
+        "restores 'w' as float32, the checkpoint has it as float64",
+    ),
+    "a variable the saver leaves out": (
+        meta_graph(Node("save/restore_all", "NoOp"), nodes=without("save/restore_all")),
+        None,
+        r"w \(VariableV2\) is needed by y:0, and the saver does not restore it",
+    ),
+    "no saver": (meta_graph(saver=None), None, "the saver does not restore it"),
+    "a table": (
+        meta_graph(
+            Node("table", "HashTableV2", attrs={"key_dtype": STRING, "value_dtype": FLOAT32}),
+            Node("found", "LookupTableFindV2", ("table", "x", "w"), attrs={"Tout": FLOAT32}),
+            Node("y", "Mul", ("found", "w"), attrs={"T": FLOAT32}),
+            nodes=without("y"),
+        ),
+        None,
+        "tables and other state that must be initialised",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_would_not_load_is_refused(case: str) -> None:
+    graph, variables, message = REFUSED[case]
+    with pytest.raises(tfa.ConversionError, match=message):
+        tfa.checkpoint_to_saved_model(checkpoint(graph, variables), IN, OUT)
+
+
+def test_an_object_based_graph_is_not_converted_yet(fixtures: Path) -> None:
+    graph = replace(meta_graph(), object_graph=b"")
+    with pytest.raises(tfa.UnsupportedError, match="object-based SavedModel of TensorFlow 2"):
+        tfa.checkpoint_to_saved_model(checkpoint(graph), IN, OUT)
+    model = tfa.open(fixtures / "keras" / "export")
+    assert isinstance(model, tfa.SavedModel)
+    with pytest.raises(tfa.UnsupportedError, match="object-based"):
+        tfa.saved_model_to_checkpoint(model)
+
+
+def test_no_tags_are_refused() -> None:
+    with pytest.raises(tfa.ConversionError, match="found no tags"):
+        tfa.checkpoint_to_saved_model(checkpoint(meta_graph()), IN, OUT, tags=())
+
+
+def test_inputs_alone_are_refused() -> None:
+    with pytest.raises(tfa.ConversionError, match="expected outputs too"):
+        tfa.checkpoint_to_saved_model(checkpoint(meta_graph()), IN)
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+WRONG: dict[str, tuple[type[tfa.TfArtifactsError], str]] = {
+    "xx:0": (tfa.NameNotFoundError, "no tensor 'xx:0'; did you mean 'x:0'"),
+    "Y": (tfa.NameNotFoundError, "did you mean 'y:0'"),
+    "^y": (tfa.NameNotFoundError, r"'\^y'"),
+    "": (tfa.NameNotFoundError, "''"),
+    ":0": (tfa.NameNotFoundError, "':0'"),
+    "y:one": (tfa.NameNotFoundError, "'y:one'"),
+    "y:-1": (tfa.NameNotFoundError, "'y:-1'"),
+    "v": (tfa.ConversionError, "v:0 is a resource, which no signature can hold"),
+    "odd": (tfa.ConversionError, "cannot tell the type of odd:0: .* no signature of op Unknown"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_tensor_name_is_answered(name: str) -> None:
+    error, message = WRONG[name]
+    graph = meta_graph(Node("v", "VarHandleOp"), Node("odd", "Unknown"))
+    with pytest.raises(error, match=message):
+        tfa.checkpoint_to_saved_model(checkpoint(graph), {"i": name}, OUT)
+
+
+def test_a_reference_is_its_value_in_a_signature() -> None:
+    graph = Graph((Node("r", "RefIdentity", attrs={"T": dtype_from_name("float32_ref")}),))
+    assert tensor_info(graph, "r").dtype == FLOAT32
+
+
+def test_keys_are_the_last_component_where_none_is_given() -> None:
+    assert with_keys(["image=myInput:0", "b/scores:0", "b/scores:0", "c"]) == {
+        "image": "myInput:0",
+        "scores": "b/scores:0",
+        "c": "c",
+    }
+
+
+@pytest.mark.parametrize("wrong", ["=", "=x", "x=", "", "/", "a/", ":0"])
+def test_a_mapping_without_key_or_tensor_is_refused(wrong: str) -> None:
+    with pytest.raises(tfa.ConversionError, match="expected KEY=TENSOR or TENSOR"):
+        with_keys([wrong])
+
+
+def test_one_key_for_two_tensors_is_refused() -> None:
+    with pytest.raises(tfa.ConversionError, match="other_key=b/y:0"):
+        with_keys(["a/y:0", "b/y:0"])
+
+
+# --- to a checkpoint -----------------------------------------------------------------------------
+
+
+def saved_model(*graphs: MetaGraph, of: Checkpoint | None = None) -> SavedModel:
+    return SavedModel("export", graphs, checkpoint(None) if of is None else of)
+
+
+def tagged(*tags: str) -> MetaGraph:
+    return replace(meta_graph(), info=MetaInfo(tags=tags), path="export/saved_model.pb")
+
+
+def test_the_way_back_has_the_graph_and_the_variables() -> None:
+    model = saved_model(tagged("serve"))
+    made = tfa.saved_model_to_checkpoint(model)
+    assert model.checkpoint is not None
+    assert made.variables is model.checkpoint.variables
+    assert made.meta_graph is not None
+    assert made.meta_graph.saver == SAVER
+    assert [node.name for node in made.meta_graph.graph] == [node.name for node in NODES]
+    assert made.meta_graph.path is None
+
+
+def test_tags_choose_the_meta_graph() -> None:
+    model = saved_model(tagged("serve"), tagged("serve", "gpu"))
+    made = tfa.saved_model_to_checkpoint(model, ["gpu", "serve"])
+    assert made.meta_graph is not None
+    assert made.meta_graph.tags == {"serve", "gpu"}
+    for tags in (None, ["train"], []):
+        with pytest.raises(tfa.NameNotFoundError, match=r"there is \{serve\}, \{gpu, serve\}"):
+            tfa.saved_model_to_checkpoint(model, tags)
+
+
+def test_a_saved_model_that_would_give_no_checkpoint_is_refused() -> None:
+    without_variables = SavedModel("export", (tagged("serve"),))
+    with pytest.raises(tfa.ConversionError, match="found no variables"):
+        tfa.saved_model_to_checkpoint(without_variables)
+    with pytest.raises(tfa.ConversionError, match="found no saver"):
+        tfa.saved_model_to_checkpoint(saved_model(replace(tagged("serve"), saver=None)))
+    asset = AssetFile("path:0", "words.txt")
+    with pytest.raises(tfa.ConversionError, match=r"found assets \(words\.txt\)"):
+        tfa.saved_model_to_checkpoint(saved_model(replace(tagged("serve"), asset_files=(asset,))))
+    with pytest.raises(tfa.ConversionError, match="which the checkpoint does not have"):
+        tfa.saved_model_to_checkpoint(saved_model(tagged("serve"), of=checkpoint(None, {})))
+    with pytest.raises(tfa.NameNotFoundError, match="there is none"):
+        tfa.saved_model_to_checkpoint(SavedModel("export", ()))
+
+
+@pytest.mark.parametrize("source", ["digits/saved_model", "saved-models/simple_resource"])
+def test_there_and_back_is_the_same_graph(fixtures: Path, source: str) -> None:
+    model = tfa.open(fixtures / source)
+    assert isinstance(model, tfa.SavedModel)
+    back = tfa.checkpoint_to_saved_model(tfa.saved_model_to_checkpoint(model))
+    (first,), (second,) = model.meta_graphs, back.meta_graphs
+    assert second.signatures == first.signatures
+    assert second.tags == first.tags
+    assert [(n.name, n.op, n.inputs) for n in second.graph] == [
+        (n.name, n.op, n.inputs) for n in first.graph
+    ]
+
+
+# --- which way -----------------------------------------------------------------------------------
+
+
+def test_the_direction_follows_from_the_source(fixtures: Path) -> None:
+    assert convert(tfa.open(fixtures / "digits" / "checkpoints")).kind == "saved-model"
+    assert convert(tfa.open(fixtures / "digits" / "saved_model")).kind == "checkpoint"
+
+
+@pytest.mark.parametrize("to", ["checkpoint", "saved-model"])
+def test_a_direction_that_does_not_fit_is_refused(fixtures: Path, to: str) -> None:
+    source = "checkpoints" if to == "checkpoint" else "saved_model"
+    with pytest.raises(tfa.ConversionError, match=f"already, expected one to make a {to}"):
+        convert(tfa.open(fixtures / "digits" / source), to=to)
+
+
+@pytest.mark.parametrize("source", ["graphs/model.meta", "graphs/frozen.pb"])
+def test_a_graph_alone_has_nothing_to_convert(fixtures: Path, source: str) -> None:
+    with pytest.raises(tfa.ConversionError, match="has no variables to convert"):
+        convert(tfa.open(fixtures / source))
+
+
+def test_a_checkpoint_has_no_signature(fixtures: Path) -> None:
+    model = tfa.open(fixtures / "digits" / "saved_model")
+    with pytest.raises(tfa.ConversionError, match="for a checkpoint, which has none"):
+        convert(model, inputs=IN)
+    with pytest.raises(tfa.ConversionError, match="for a checkpoint, which has none"):
+        convert(model, outputs=OUT)
+    with pytest.raises(tfa.ConversionError, match="for a checkpoint, which has none"):
+        convert(model, signature="s")
