@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import prod
 from typing import Any
 
 import numpy as np
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tfartifacts.dtypes import STRING, DType, all_dtypes
@@ -15,6 +17,12 @@ from tfartifacts.formats.slices import Extents
 from tfartifacts.formats.tensor_data import ArrayTensor, object_array
 from tfartifacts.formats.wire import put_always, put_bytes, varint
 from tfartifacts.model.variables import Extent, Variable, VariableSlice
+
+# A busy machine is no failure.
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.load_profile("tests")
 
 Shape = tuple[int, ...]
 Message = Any  # a protobuf message: the classes are made at run time
@@ -33,7 +41,7 @@ byte_strings = st.one_of(st.binary(max_size=8), st.just(b"x" * 128))
 
 def array_of(dtype: DType, shape: Shape, data: bytes) -> Any:
     """The array whose elements are these bytes, made to fit: bool is 0 or 1, int4 has 4 bits."""
-    raw = np.frombuffer(data, np.uint8)
+    raw: Any = np.frombuffer(data, np.uint8)
     if dtype.name == "bool":
         raw = raw & 1
     elif dtype.bits is not None and dtype.bits < 8:
@@ -67,8 +75,7 @@ def grids(draw: st.DrawFn, shape: Shape) -> list[Extents]:
         inner = draw(st.sets(st.integers(1, size - 1), max_size=2)) if size > 1 else set()
         edges = [0, *sorted(inner), size]
         whole = len(edges) == 2 and draw(st.booleans())
-        pairs = zip(edges[:-1], edges[1:], strict=True)
-        cuts.append([Extent()] if whole else [Extent(a, b - a) for a, b in pairs])
+        cuts.append([Extent()] if whole else [Extent(a, b - a) for a, b in pairwise(edges)])
     tiles: list[Extents] = [()]
     for axis in cuts:
         tiles = [(*tile, extent) for tile in tiles for extent in axis]
@@ -147,8 +154,8 @@ int64s = st.integers(-(2**63), 2**63 - 1)
 dtype_numbers = st.sampled_from([0, 1, 3, 7, 9, 14, 20, 23, 29, 101])
 
 
-def new_message(name: str, **fields: Any) -> Message:
-    return schema.message_class(name)(**fields)
+def new_message(kind: str, /, **fields: Any) -> Message:
+    return schema.message_class(kind)(**fields)
 
 
 def _filled(name: str, filling: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Message]:

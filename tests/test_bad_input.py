@@ -117,7 +117,11 @@ def make_folder(name: str) -> Callable[[Path], object]:
 
 
 def remove(*names: str) -> Callable[[Path], object]:
-    return lambda folder: [os.unlink(folder / name) for name in names]
+    def make(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return make
 
 
 INDEX = "digits/my_model-4.index"

@@ -201,7 +201,8 @@ def test_damage_is_noticed_or_harmless(victim: Victim, fixtures: Path, tmp_path:
     shutil.copytree(fixtures / victim.folder, folder)
     opened = folder if victim.opened == "." else folder / victim.opened
     data = (folder / victim.file).read_bytes()
-    examine(opened)  # what is heavy is imported before time is taken
+    artifact, _ = examine(opened)  # what is heavy is imported before time is taken
+    values = values_of(artifact) if isinstance(artifact, tfa.Checkpoint) else {}
     source = random.Random(f"{SEED} {victim}")
     unnoticed = []
     for _ in range(CASES // len(VICTIMS)):
@@ -213,7 +214,11 @@ def test_damage_is_noticed_or_harmless(victim: Victim, fixtures: Path, tmp_path:
             error = with_answer(lambda: examine(opened))
         assert error is None or (error.path is not None and error.message)
         if victim.is_checked and error is None:
-            unnoticed.append(changed)
+            # What may stay unnoticed is bytes behind the last tensor of a data file: nobody's.
+            checkpoint = tfa.open(opened)
+            assert isinstance(checkpoint, tfa.Checkpoint)
+            if not changed.startswith(data) or values_of(checkpoint) != values:
+                unnoticed.append(changed)
     assert not unnoticed, unnoticed[0]
 
 
@@ -512,7 +517,7 @@ def test_the_builder_of_bad_tables_makes_good_ones_too(tmp_path: Path) -> None:
 def test_a_tensor_of_a_tebibyte_is_declared_in_vain(tmp_path: Path) -> None:
     tebi = 1 << 40
     prefix = bundle(tmp_path, [HEADER, (b"w", entry((tebi // 4,), size=tebi))])
-    with bounded(0.2):
+    with bounded(0.5):
         checkpoint = tfa.open(prefix)
         assert isinstance(checkpoint, tfa.Checkpoint)
         (problem,) = checkpoint.problems
@@ -534,7 +539,7 @@ def test_slices_of_a_tebibyte_are_declared_in_vain(tmp_path: Path) -> None:
             (encode_slice_key(b"w", extents[1]), entry((quarter - 1,), size=4 * quarter - 4)),
         ],
     )
-    with bounded(0.2):
+    with bounded(0.5):
         checkpoint = tfa.open(prefix)
         assert isinstance(checkpoint, tfa.Checkpoint)
         with pytest.raises(tfa.FormatError, match="more bytes"):
@@ -935,6 +940,13 @@ TEXT_BOMBS: dict[str, bytes] = {
     "blanks and comments": b"# \n" * 20_000 + b"nothing",
     "open brackets": b"node {" + b"[" * 100_000,
 }
+
+
+def test_an_escape_python_warns_of_is_no_warning_of_ours(tmp_path: Path) -> None:
+    text = b'node { name: "x" op: "Const" attr { key: "k" value { s: "a\\Hb" } } }'
+    graph = tfa.open(graph_file(tmp_path, text, "graph.pbtxt"))
+    assert isinstance(graph, tfa.Graph)
+    assert graph["x"].attrs["k"] == b"a\\Hb"
 
 
 @pytest.mark.parametrize("case", TEXT_BOMBS)

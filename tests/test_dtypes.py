@@ -30,7 +30,7 @@ def test_all_that_tensorflow_knows_are_there(tensorflow_2_21: Judge) -> None:
 @pytest.mark.parametrize("dtype", all_dtypes(), ids=str)
 def test_sizes_are_those_of_numpy(dtype: DType) -> None:
     if dtype.itemsize is None:
-        assert dtype.to_numpy() == object
+        assert dtype.to_numpy().kind == "O"
         assert dtype.bits is None
     else:
         # Types of less than a byte take one each in a checkpoint, and in memory.

@@ -289,6 +289,56 @@ def test_without_an_exchange_in_one_step_nothing_is_overwritten(
     assert tree(tmp_path / "work") == before
 
 
+class Journal:
+    """The operating system for publishing, that notes what becomes durable and what appears."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[str, str]] = []
+        self._paths: dict[int, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def open(self, path: str, *arguments: Any) -> int:
+        descriptor = os.open(path, *arguments)
+        self._paths[descriptor] = path
+        return descriptor
+
+    def fsync(self, descriptor: int) -> None:
+        os.fsync(descriptor)
+        self.notes.append(("synced", self._paths[descriptor]))
+
+    def renameat2(self, source: str, destination: str, flags: int) -> bool:
+        assert flags == 1  # without replacing
+        os.rename(source, destination)
+        self.notes.append(("appeared", destination))
+        return True
+
+
+def test_what_appears_is_durable_and_in_order(
+    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = JOBS["checkpoint into a folder"]
+    destination = prepare(job, tmp_path / "work")
+    artifact = job.open(fixtures)
+    journal = Journal()
+    monkeypatch.setattr(publishing, "os", journal)
+    monkeypatch.setattr(publishing, "_renameat2", journal.renameat2)
+    tfa.save(artifact, destination)
+    folder = str(destination.parent)
+    names = [f"model-4{suffix}" for suffix in (".data-00000-of-00001", ".index", ".meta")]
+    names.append("checkpoint")
+    first = journal.notes.index(("appeared", f"{folder}/{names[0]}"))
+    # Before the first appears, all have reached the disk, names included.
+    synced = [os.path.basename(path) for what, path in journal.notes[:first] if what == "synced"]
+    assert sorted(synced) == sorted([*names, "checkpoint"])  # the last: the staging folder
+    # Then one after the other, each name durable before the next appears.
+    expected = [
+        note for name in names for note in (("appeared", f"{folder}/{name}"), ("synced", folder))
+    ]
+    assert journal.notes[first:] == expected
+
+
 # --- destinations that are taken -----------------------------------------------------------------
 
 

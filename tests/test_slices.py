@@ -95,7 +95,7 @@ def test_keys_are_those_that_tensorflow_writes(tensorflow: Judge, tmp_path: Path
     starts = [0, 1, 63, 64, 8191, 8192, 2**20 - 1, 2**20, 2**27 - 1, 2**27, 2**34, 2**41]
     shape = (2**42, 3)
     specs = {f"{start}": (Extent(start, 1), WHOLE) for start in starts}
-    names = {key: "scope/\u00e9" for key in specs}
+    names = dict.fromkeys(specs, "scope/\u00e9")
     tensorflow.write_bundle(
         tmp_path / "m",
         {key: np.zeros((1, 3), np.int8) for key in specs},

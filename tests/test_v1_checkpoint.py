@@ -68,7 +68,7 @@ def simple(tensor: bytes | None = None, proto: bytes = b"\x2a\x08\0\0\x80\x3f\0\
 
 
 def test_v1_checkpoint_byte_by_byte(tensorflow_2_21: Judge, tmp_path: Path) -> None:
-    tensorflow_2_21.write_v1(tmp_path / "m", {"b": np.float32([1, -2])})
+    tensorflow_2_21.write_v1(tmp_path / "m", {"b": np.array([1, -2], np.float32)})
     path = tmp_path / "m"
     theirs = dict(open_table(FileSource(str(path), path.stat().st_size)).entries())
     assert theirs == {

@@ -65,7 +65,7 @@ def test_what_is_missing_has_its_default() -> None:
     assert (message.text(1), message.raw(1), message.float32(1)) == ("", b"", 0.0)
     assert message.message(1) is None
     assert message.optional_integer(1) is None
-    assert message.integers(1) == message.texts(1) == message.messages(1) == []
+    assert (message.integers(1), message.texts(1), message.messages(1)) == ([], [], [])
     assert 1 not in message
 
 

@@ -422,6 +422,8 @@ def _encode_item(value: Any) -> bytes:
             return put_always(3, value)
         case float():
             return b"\x25" + struct.pack("<f", value)
+        case None:  # DT_INVALID among types
+            return put_always(6, 0)
         case DType():
             return put_always(6, value.number)
         case TensorShape():

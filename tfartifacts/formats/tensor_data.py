@@ -171,7 +171,8 @@ def decode_fixed(data: bytes, dtype: DType, shape: Shape, byte_order: ByteOrder)
     sub_byte = dtype.bits is not None and dtype.bits < 8
     if sub_byte and data and max(data) >= 1 << (dtype.bits or 8):
         raise FormatError(f"found an element above the {dtype.bits} bits of {dtype}")
-    return shaped(np.frombuffer(data, numpy_dtype), shape).copy()
+    array: Array = shaped(np.frombuffer(data, numpy_dtype), shape).copy()
+    return array
 
 
 def encode_fixed(array: Any, dtype: DType) -> bytes:

@@ -178,9 +178,11 @@ def output_dtype(graph: Graph, node: Node, output: int) -> DType | None:
     rule = _OUTPUT_TYPE_RULES.get(f"{node.op}:{output}" if output else node.op)
     if rule is not None:
         attr, _, default = rule.partition("=")
+        value = node.attrs.get(attr)
+        if isinstance(value, DType):
+            return value
         # Default values may have been stripped from the graph (strip_default_attrs).
-        dtype = _attr_dtype(node, attr, output) if attr else None
-        return dtype or (dtype_from_name(default) if default else None)
+        return dtype_from_name(default) if default else None
     if _HANDLE_OP.search(node.op) or node.op in _OUTPUT_TYPE_RULES:
         return None
     for attr in _OUTPUT_TYPE_ATTRS:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.errors import FormatError
@@ -61,7 +62,11 @@ def text_to_binary(kind: str, text: bytes) -> bytes:
     message_type = message_class(kind)
     parsed = message_type()
     try:
-        text_format.Merge(decoded, parsed, descriptor_pool=_pool())
+        with warnings.catch_warnings():
+            # Python warns of escapes it does not know, which protobuf takes as they stand.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", SyntaxWarning)
+            text_format.Merge(decoded, parsed, descriptor_pool=_pool())
         data = parsed.SerializeToString(deterministic=True)
         # Text may nest deeper than any reader of the binary form follows (100 messages).
         message_type.FromString(data)
