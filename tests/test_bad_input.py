@@ -485,8 +485,17 @@ def test_a_saved_model_whose_signature_names_a_missing_tensor_is_shown(
     path.write_bytes(data)
     assert any("?" in info.name for info in signature_outputs(model))
     told = command("inspect", model, "--show", "all")
-    assert told.code in (0, DAMAGED)
-    assert "???" in told.output
+    assert told.code == DAMAGED
+    missing = [info.name for info in signature_outputs(model) if "?" in info.name]
+    lines = told.errors.splitlines()
+    assert len(lines) == len(missing)
+    for name, line in zip(missing, lines, strict=True):
+        assert line.startswith(f"tfartifacts: error: {path}: signature 'serving_default', output ")
+        assert f": no tensor {name!r}" in line
+        assert name in told.output
+    # Everything else is there.
+    assert "myInput:0" in told.output
+    assert "conv2d/kernel" in told.output
 
 
 def signature_outputs(model: Path) -> list[tfa.TensorInfo]:

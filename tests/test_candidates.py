@@ -161,6 +161,54 @@ def test_gradients_savers_summaries_and_initial_values_are_no_outputs() -> None:
     assert listed <= {"myPrediction", "ArgMax", "dense"}
 
 
+def saver_of_1_15(build: Builder, scope: str) -> None:
+    """A sharded saver as TensorFlow 1.15 makes it."""
+    text = {"dtype": dtype_from_name("string")}
+    build.add(f"{scope}/filename/input", "Const", **text)
+    build.add(f"{scope}/filename", "PlaceholderWithDefault", f"{scope}/filename/input", **text)
+    prefix = build.add(f"{scope}/Const", "PlaceholderWithDefault", f"{scope}/filename", **text)
+    build.add(f"{scope}/StringJoin/inputs_1", "Const", **text)
+    joined = build.add(f"{scope}/StringJoin", "StringJoin", prefix, f"{scope}/StringJoin/inputs_1")
+    shard = build.add(f"{scope}/ShardedFilename", "ShardedFilename", joined, "i", "n")
+    save = build.add(f"{scope}/SaveV2", "SaveV2", shard, "names", "slices", "dense/kernel")
+    build.add(f"{scope}/control_dependency", "Identity", shard, f"^{save}")
+    packed = build.add(f"{scope}/prefixes", "Pack", shard)
+    merge = build.add(f"{scope}/MergeV2Checkpoints", "MergeV2Checkpoints", packed, prefix)
+    build.add(f"{scope}/Identity", "Identity", prefix, f"^{merge}")
+    restore = build.add(f"{scope}/RestoreV2", "RestoreV2", prefix, "names", "slices")
+    build.add(f"{scope}/Assign", "Assign", "dense/kernel", restore)
+
+
+def test_savers_nobody_names_are_recognised() -> None:
+    build = classifier()
+    saver_of_1_15(build, "save")
+    saver_of_1_15(build, "save_1")
+    assert names(build.find()) == names(classifier().find())
+    named = candidates(Graph(build.nodes), Saver("save/Const:0", "", ""))
+    assert names(named) == names(classifier().find())
+
+
+def test_a_saver_of_2016_and_one_that_only_restores_are_recognised() -> None:
+    build = classifier()
+    prefix = build.placeholder("path", (), "string")
+    build.add("save/save", "SaveSlices", prefix, "names", "slices", "dense/kernel")
+    build.add("save/control_dependency", "Identity", prefix, "^save/save")
+    restore = build.add(
+        "restore", "RestoreSlice", build.placeholder("other", (), "string"), "n", "s"
+    )
+    build.add("restore/Assign", "Assign", "dense/kernel", restore)
+    assert names(build.find()) == names(classifier().find())
+
+
+def test_text_that_is_more_than_a_filename_stays_an_input() -> None:
+    build = classifier()
+    words = build.placeholder("words", (None,), "string")
+    ids = build.add("ids", "StringToHashBucketFast", words)
+    build.layer("embedded", ids)
+    build.add("restore", "RestoreV2", words, "names", "slices")
+    assert "words:0" in {item.name for item in build.find().inputs}
+
+
 def test_keep_prob_and_is_training_are_switches() -> None:
     build = Builder()
     hidden = build.layer("hidden", build.placeholder("x", (None, 3)))

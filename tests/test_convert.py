@@ -194,7 +194,7 @@ def test_a_placeholder_that_is_no_input_is_noted() -> None:
 
 def test_a_key_that_is_a_word_of_pythons_is_noted() -> None:
     model = tfa.checkpoint_to_saved_model(checkpoint(meta_graph()), {"lambda": "x"}, {"in": "y"})
-    assert [note.split(" is a word")[0] for note in model.notes] == ["the input key 'lambda'"]
+    assert [note.split(" means")[0] for note in model.notes] == ["the input key 'lambda'"]
 
 
 def test_of_a_folder_the_latest_checkpoint_is_taken(fixtures: Path) -> None:
@@ -205,7 +205,7 @@ def test_of_a_folder_the_latest_checkpoint_is_taken(fixtures: Path) -> None:
     with pytest.raises(tfa.ConversionError, match=r"my_model-4, is not there; pass one of .*-2, "):
         tfa.checkpoint_to_saved_model(gone)
     nothing = replace(gone, checkpoints=(), state=None)
-    with pytest.raises(tfa.ConversionError, match="one, is not there; there is no other"):
+    with pytest.raises(tfa.ConversionError, match="found no checkpoint; there is no other"):
         tfa.checkpoint_to_saved_model(nothing)
 
 
@@ -240,7 +240,7 @@ REFUSED: dict[str, Refusal] = {
         None,
         r"w \(VariableV2\) is needed by y:0, and the saver does not restore it",
     ),
-    "no saver": (meta_graph(saver=None), None, "the saver does not restore it"),
+    "no saver": (meta_graph(saver=None), None, "the meta graph has no saver to restore it"),
     "a table": (
         meta_graph(
             Node("table", "HashTableV2", attrs={"key_dtype": STRING, "value_dtype": FLOAT32}),
@@ -417,3 +417,44 @@ def test_a_checkpoint_has_no_signature(fixtures: Path) -> None:
         convert(model, outputs=OUT)
     with pytest.raises(tfa.ConversionError, match="for a checkpoint, which has none"):
         convert(model, signature="s")
+
+
+def test_a_shape_the_checkpoint_has_otherwise_is_refused() -> None:
+    wrong = checkpoint(meta_graph(), {"w": ("float32", (3, 3))})
+    with pytest.raises(tfa.ConversionError, match=r"shape \(3,\), the checkpoint has it with"):
+        tfa.checkpoint_to_saved_model(wrong, IN, OUT)
+
+
+def test_a_signature_key_the_graph_does_not_have_is_refused(fixtures: Path) -> None:
+    model = tfa.open(fixtures / "digits" / "saved_model")
+    assert isinstance(model, tfa.SavedModel)
+    restored = tfa.saved_model_to_checkpoint(model)
+    kept = tfa.checkpoint_to_saved_model(restored, signature="serving_default")
+    assert set(kept.meta_graphs[0].signatures) == {"serving_default"}
+    with pytest.raises(tfa.NameNotFoundError, match="no signature 'predict'"):
+        tfa.checkpoint_to_saved_model(restored, signature="predict")
+
+
+def test_a_kept_signature_must_fit_the_graph(fixtures: Path) -> None:
+    model = tfa.open(fixtures / "digits" / "saved_model")
+    assert isinstance(model, tfa.SavedModel)
+    meta_graph = model.meta_graphs[0]
+    signature = meta_graph.signatures["serving_default"]
+    info = next(iter(signature.outputs.values()))
+    wrong = replace(signature, outputs={"y": replace(info, name="myPrediction:7")})
+    broken = replace(meta_graph, signatures={"serving_default": wrong})
+    restored = tfa.saved_model_to_checkpoint(replace(model, meta_graphs=(broken,)))
+    with pytest.raises(tfa.ConversionError, match=r"serving_default.*myPrediction:7"):
+        tfa.checkpoint_to_saved_model(restored)
+
+
+def test_what_lies_behind_a_fed_input_needs_no_state(fixtures: Path) -> None:
+    """A training graph that reads its batches from an iterator: feeding the batch is enough."""
+    iterator = Node("iterator", "IteratorV2")
+    batch = Node("batch", "IteratorGetNext", ("iterator",), attrs={"output_types": [FLOAT32]})
+    nodes = [replace(n, inputs=("batch", *n.inputs[1:])) if n.name == "y" else n for n in NODES]
+    source = checkpoint(meta_graph(iterator, batch, nodes=nodes))
+    model = tfa.checkpoint_to_saved_model(source, {"batch": "batch:0"}, OUT)
+    assert model.meta_graphs[0].signatures["serving_default"].inputs["batch"].name == "batch:0"
+    with pytest.raises(tfa.ConversionError, match=r"iterator \(IteratorV2\) is needed"):
+        tfa.checkpoint_to_saved_model(source, None, OUT)

@@ -658,7 +658,8 @@ def test_names_that_would_act_are_only_names(
         b"\r\n\x9b",
         b" ",
     ]
-    prefix = bundle(tmp_path, [HEADER, *((name, entry()) for name in names)])
+    entries = ((name, entry(offset=4 * place)) for place, name in enumerate(names))
+    prefix = bundle(tmp_path, [HEADER, *entries])
     artifact, report = examine(prefix)
     assert isinstance(artifact, tfa.Checkpoint)
     assert [name.encode("utf-8", "surrogateescape") for name in artifact.variables] == sorted(names)

@@ -392,6 +392,34 @@ def test_graphs_can_be_pickled_and_read_from_threads(fixtures: Path) -> None:
     assert ops == [(graph[name].op, dict(graph[name].attrs)) for name in names]
 
 
+def test_a_node_is_pickled_with_its_own_bytes_alone(fixtures: Path) -> None:
+    graph = tfa.open(fixtures / "graphs" / "frozen.pb")
+    assert isinstance(graph, tfa.Graph)
+    whole = (fixtures / "graphs" / "frozen.pb").stat().st_size
+    for node in graph.nodes:
+        own = sum(map(len, encode_node(node)))
+        pickled = pickle.dumps(node)
+        assert len(pickled) < own + 1000 < whole
+        again = pickle.loads(pickled)
+        assert joined(encode_node(again)) == joined(encode_node(node))
+        assert dict(again.attrs) == dict(node.attrs)
+        assert len(pickle.dumps(again)) == len(pickled)
+
+
+def test_an_attribute_that_was_pickled_tells_its_place_in_the_file() -> None:
+    attr = put_bytes(5, put_bytes(1, b"T") + put_bytes(2, put_bytes(9, b"\xff")))
+    node = put_bytes(1, b"n") + put_bytes(2, b"NoOp") + attr
+    graph = read_graph(Message(put_bytes(1, node) * 3), path="g.pb")
+    for node_read in graph.nodes:
+        told = []
+        for read in (node_read, pickle.loads(pickle.dumps(node_read))):
+            with pytest.raises(FormatError, match="UTF-8") as caught:
+                read.attrs["T"]
+            told.append((caught.value.path, caught.value.offset))
+        assert told[0] == told[1]
+        assert told[0][0] == "g.pb"
+
+
 @given(st.binary(max_size=40))
 def test_any_bytes_are_a_node_or_refused_as_protobuf_refuses_them(data: bytes) -> None:
     try:

@@ -193,7 +193,7 @@ def test_a_folder_without_a_state_file_has_its_checkpoints_by_step(
     directory = opened(tmp_path, "checkpoint-directory")
     assert [checkpoint.step for checkpoint in directory.checkpoints] == [9, 10, 100]
     assert directory.latest.step == 100
-    assert directory.notes == ("no checkpoint file: the checkpoints there are, by step",)
+    assert directory.notes[0].startswith("no checkpoint file: the checkpoints there are")
 
 
 def test_a_damaged_checkpoint_does_not_hide_the_others(digits: Path, tmp_path: Path) -> None:
@@ -506,8 +506,9 @@ def test_one_outside_and_one_of_its_name_inside_gives_the_one_inside(
         shutil.copy(digits / f"my_model-4{suffix}", runs)
     outside = runs.parent / "elsewhere" / "my_model-4"
     directory = opened(state(runs, str(outside)), "checkpoint-directory")
-    assert entries(directory) == [("my_model-4", True, False)]
+    assert entries(directory) == [("my_model-4", True, True)]
     assert directory.latest.prefix == str(runs / "my_model-4")
+    assert "beside it was taken" in directory.notes[0]
     followed = opened(runs, "checkpoint-directory", follow_external=True)
     assert followed.latest.prefix == str(outside)
 
@@ -561,8 +562,6 @@ UNPARSABLE = {
     "a number": b"model_checkpoint_path: 7\n",
     "no latest": b'all_model_checkpoint_paths: "m"\n',
     "empty latest": b'model_checkpoint_path: ""\n',
-    "too many times": b'model_checkpoint_path: "m"\nall_model_checkpoint_paths: "m"\n'
-    b"all_model_checkpoint_timestamps: 1.0\nall_model_checkpoint_timestamps: 2.0\n",
     "blank": b" \n# nothing\n",
     "JSON": b'{"model_checkpoint_path": "m"}',
 }
@@ -699,3 +698,79 @@ def test_parts_of_a_saved_model_lead_to_it(fixtures: Path, tmp_path: Path, name:
     path = fixtures / "keras" / "export" / "fingerprint.pb"
     shutil.copy(path, tmp_path / name)
     refused(tmp_path / name, tfa.NotThisFormatError, f"{name}, a part of a SavedModel; pass its")
+
+
+# What a fresh pair of eyes found: each once went wrong without a word.
+
+
+def test_of_two_sets_of_v1_shards_the_one_named_is_read(digits: Path, tmp_path: Path) -> None:
+    source = digits.parents[1] / "v1-checkpoint"
+    shutil.copy(source / "model-3", tmp_path / "m-00000-of-00001")
+    for shard in ("00000-of-00002", "00001-of-00002"):
+        shutil.copy(source / f"sharded-{shard}", tmp_path / f"m-{shard}")
+    one = opened(tmp_path / "m-00000-of-00001", "checkpoint")
+    two = opened(tmp_path / "m-00001-of-00002", "checkpoint")
+    assert [Path(file.path).name for file in one.files] == ["m-00000-of-00001"]
+    assert [Path(file.path).name for file in two.files] == ["m-00000-of-00002", "m-00001-of-00002"]
+    state(tmp_path, "m-?????-of-00001")
+    directory = opened(tmp_path, "checkpoint-directory")
+    assert [file.path for file in directory.latest.files] == [file.path for file in one.files]
+    with pytest.raises(tfa.NotThisFormatError, match="found 2 sets of shards"):
+        tfa.open(tmp_path / "m")
+
+
+def test_a_checkpoint_beside_a_saved_model_is_not_its_variables(
+    fixtures: Path, digits: Path, tmp_path: Path
+) -> None:
+    shutil.copy(fixtures / "digits" / "saved_model" / "saved_model.pb", tmp_path)
+    for file in digits.iterdir():
+        shutil.copy(file, tmp_path)
+    model = opened(tmp_path, "saved-model")
+    assert model.checkpoint is None
+    assert "variables are missing" in model.notes[0]
+
+
+def test_checkpoints_of_keras_are_in_natural_order(digits: Path, tmp_path: Path) -> None:
+    for step in (9, 10):
+        for suffix in (".index", ".data-00000-of-00001"):
+            shutil.copy(digits / f"my_model-4{suffix}", tmp_path / f"cp-{step}.ckpt{suffix}")
+    directory = opened(tmp_path, "checkpoint-directory")
+    assert directory.latest.prefix == str(tmp_path / "cp-10.ckpt")
+    assert directory.latest.step == 10
+
+
+def test_the_current_folder_may_change_after_opening(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(digits)
+    checkpoint = tfa.open("my_model-4")
+    assert isinstance(checkpoint, tfa.Checkpoint)
+    monkeypatch.chdir(tmp_path)
+    assert checkpoint.meta_graph is not None
+    assert checkpoint.variables["dense/bias"].read().shape == (32,)
+    assert checkpoint.problems == ()
+
+
+def test_a_prefix_may_have_the_name_of_a_folder_or_file(digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "my_model-4").mkdir()
+    (tmp_path / "my_model-3").write_text("notes")
+    assert opened(tmp_path / "my_model-4", "checkpoint").step == 4
+    assert opened(tmp_path / "my_model-3", "checkpoint").step == 3
+
+
+def test_a_state_file_may_name_a_member(runs: Path) -> None:
+    directory = opened(state(runs, "my_model-3.index"), "checkpoint-directory")
+    assert directory.latest.step == 3
+
+
+def test_yaml_is_no_graph(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text("version: 1\nservices: {}\n")
+    (tmp_path / "other.yml").write_text("library: x\n")
+    for name in ("docker-compose.yml", "other.yml"):
+        with pytest.raises(tfa.NotThisFormatError, match="of no kind known here"):
+            tfa.open(tmp_path / name)
+
+
+def test_a_path_may_be_bytes(digits: Path) -> None:
+    assert tfa.open(bytes(digits / "my_model-4")).kind == "checkpoint"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +41,7 @@ from tfartifacts.model import (
     Variable,
     VariableSlice,
 )
-from tfartifacts.model.graphs import TensorShape
+from tfartifacts.model.graphs import Constant, TensorShape
 from tfartifacts.model.values import Always, Deferred, Location
 from tfartifacts.report.describe import Report, describe
 from tfartifacts.report.view import View
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from tfartifacts.model.values import Array, Buffer, PartialShape, Shape
 
 FLOAT = dtype_from_name("float32")
+STRING = dtype_from_name("string")
 SAVED = 1544018591.0  # 2018-12-05T14:03:11Z
 
 
@@ -334,10 +335,71 @@ def test_sparse_and_composite_signature_tensors_name_their_parts() -> None:
     sparse = info("", sparse=SparseNames("v:0", "i:0", "s:0"))
     composite = info("", components=(info("flat:0"), info("splits:0")))
     signature = Signature({"s": sparse, "r": composite}, {})
-    inputs = document(meta_graph(signatures={"k": signature}))["signatures"]["k"]["inputs"]
+    parts = (Node(name, "Placeholder") for name in ("v", "i", "s", "flat", "splits"))
+    source = meta_graph(graph=graph(*parts), signatures={"k": signature})
+    inputs = document(source)["signatures"]["k"]["inputs"]
     assert inputs["s"]["sparse"] == {"values": "v:0", "indices": "i:0", "dense_shape": "s:0"}
     assert [part["name"] for part in inputs["r"]["components"]] == ["flat:0", "splits:0"]
     assert inputs["r"]["encoding"] == "composite"
+
+
+def test_a_signature_that_does_not_fit_its_graph_is_damage_and_everything_is_shown() -> None:
+    signature = Signature({"image": info("x:0")}, {"scores": info("predicton:0")})
+    report = describe(SavedModel("e", (meta_graph(path="e/saved_model.pb", signatures={
+        "serving_default": signature}),)))  # fmt: skip
+    [error] = report.damage
+    assert type(error) is FormatError
+    assert error.path == "e/saved_model.pb"
+    assert str(error) == (
+        "e/saved_model.pb: signature 'serving_default', output 'scores': no tensor 'predicton:0'; "
+        "did you mean 'prediction:0'?"
+    )
+    [shown] = report.document["meta_graphs"]
+    assert shown["signatures"]["serving_default"]["outputs"]["scores"]["name"] == "predicton:0"
+    [problem] = shown["problems"]
+    assert problem == {
+        "error": "FormatError",
+        "path": "e/saved_model.pb",
+        "offset": None,
+        "message": error.message,
+        "signature": "serving_default",
+        "side": "outputs",
+        "key": "scores",
+        "tensor": "predicton:0",
+    }
+
+
+def restorable(*more: Node) -> MetaGraph:
+    """The graph with a saver of its variable."""
+    nodes = (
+        Node("save/Const", "PlaceholderWithDefault", attrs={"dtype": dtype_from_name("string")}),
+        Node("save/names", "Const", attrs={"value": Constant(STRING, (1,), (b"w",))}),
+        Node("save/slices", "Const", attrs={"value": Constant(STRING, (1,), (b"",))}),
+        Node("save/Restore", "RestoreV2", ("save/Const", "save/names", "save/slices")),
+        Node("save/Assign", "Assign", ("w", "save/Restore")),
+        Node("save/restore_all", "NoOp", ("^save/Assign",)),
+    )
+    saver = Saver("save/Const:0", "save/Const:0", "save/restore_all")
+    return meta_graph(graph=graph(*nodes, *more), saver=saver)
+
+
+def test_candidates_say_why_a_conversion_would_be_refused() -> None:
+    assert document(restorable())["candidates"]["refused"] is None
+    assert document(meta_graph())["candidates"]["refused"] == (
+        "w (VariableV2) is needed, and the saver does not restore it"
+    )
+    nameless = replace(restorable(), saver=Saver("", "", "save/gone"))
+    assert document(nameless)["candidates"]["refused"].startswith("no restore op 'save/gone'")
+
+
+def test_state_behind_a_proposed_input_is_no_obstacle() -> None:
+    nodes = [
+        replace(node, op="IteratorGetNext", inputs=("iterator",)) if node.name == "x" else node
+        for node in restorable(Node("iterator", "IteratorV2")).graph
+    ]
+    found = document(replace(restorable(), graph=Graph(nodes)))["candidates"]
+    assert found["flags"][:2] == ["--inputs", "x:0"]
+    assert found["refused"] is None
 
 
 def test_candidates_come_with_flags_for_convert() -> None:
@@ -388,6 +450,11 @@ def test_saved_model_has_variables_assets_and_meta_graphs() -> None:
         {"filename": "gone.txt", "tensor_names": ["other:0"], "nbytes": None},
     ]
     assert document(SavedModel("export", ()))["variables"] == []
+
+
+def test_a_folder_without_a_path_is_the_current_one() -> None:
+    assert document(replace(directory(), path=""))["path"] == "."
+    assert document(directory())["path"] == "runs"
 
 
 def directory(**fields: Any) -> CheckpointDirectory:

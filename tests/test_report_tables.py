@@ -69,6 +69,30 @@ def test_prose_gives_way_before_names_and_loses_its_end() -> None:
     assert list(table(columns, rows, width=60, indent=""))[-1] == "n" * 40 + "  because of many..."
 
 
+def test_columns_that_go_below_do_so_where_rows_do_not_fit_prose_first() -> None:
+    columns = (
+        Column("tensor"),
+        Column("shape", below=True),
+        Column("why", prose=True, below=True),
+    )
+    rows = [["n" * 20, "(5, 5)", "because of many things"], ["b", "", ""]]
+
+    def shown(width: int) -> list[str]:
+        return list(table(columns, rows, width=width, indent="  "))
+
+    assert shown(60)[2].split() == ["n" * 20, "(5,", "5)", *"because of many things".split()]
+    assert shown(40)[2:] == ["  " + "n" * 20 + "  (5, 5)", "      because of many things", "  b"]
+    assert shown(24)[1:] == [
+        "  " + "-" * 20,
+        "  " + "n" * 20,
+        "      (5, 5)  because of",
+        "      many things",
+        "  b",
+    ]
+    # Never cut, and the line under the title is no longer than there is room.
+    assert shown(18)[1:3] == ["  " + "-" * 16, "  " + "n" * 20]
+
+
 def test_a_name_of_megabytes_is_cut_at_once() -> None:
     assert fitting((Column("a", elastic=True),), [10**12], 80) == [80]
 

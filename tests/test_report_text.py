@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.test_report_describe import (
+    FLOAT,
     SERVING,
     checkpoint,
     directory,
@@ -16,6 +17,7 @@ from tests.test_report_describe import (
     info,
     meta_graph,
     partitioned,
+    restorable,
     variable,
     with_graph,
 )
@@ -68,10 +70,49 @@ def test_without_a_graph_it_says_so() -> None:
 
 
 def test_graph_without_signature_ends_in_a_line_for_the_shell() -> None:
-    source = checkpoint("my runs/model-4", meta_graph_part=with_graph(meta_graph()))
+    source = checkpoint("my runs/model-4", meta_graph_part=with_graph(restorable()))
     assert (
         "\n  tfartifacts convert 'my runs/model-4' DESTINATION --inputs x:0 --outputs prediction:0"
     ) in text(source)
+
+
+def test_no_command_is_proposed_that_would_be_refused() -> None:
+    alone = text(restorable())
+    assert "Not to be converted: there is no checkpoint of this name beside the graph" in alone
+    needy = text(checkpoint(meta_graph_part=with_graph(meta_graph())))
+    assert (
+        "\nNot to be converted: w (VariableV2) is needed, and the saver does not restore it"
+        in needy
+    )
+    for shown in (alone, needy, text(graph())):
+        assert "tfartifacts convert" not in shown
+
+
+def test_a_graph_beside_its_checkpoint_proposes_to_convert_that() -> None:
+    shown = text(replace(restorable(), checkpoint_prefix="runs/model-4"))
+    assert "  tfartifacts convert runs/model-4 DESTINATION --inputs x:0" in shown
+
+
+def test_names_of_tensors_stay_whole_on_a_terminal() -> None:
+    name = "/".join(["a_scope_of_some_length"] * 4) + "/Softmax"
+    more = Node(name, "Softmax", ("logits",), attrs={"T": FLOAT})
+    signature = Signature({"image": info("x:0")}, {"scores": info(f"{name}:0", None)})
+    candidates = text(meta_graph(graph=graph(more)), width=80).splitlines()
+    assert [line for line in candidates if line.endswith(f"  {name}:0")]
+    at = candidates.index("  input        x:0")
+    assert candidates[at + 1] == "      float32  (?, 784)  feeds the layers"
+    assert max(len(line) for line in candidates if name not in line) <= 80
+    signed = meta_graph(graph=graph(more), signatures={"serving_default": signature})
+    assert f"{name}:0" in text(signed, width=80)
+
+
+def test_a_signature_that_does_not_fit_is_a_note_of_its_graph() -> None:
+    signature = Signature({}, {"scores": info("predicton:0")})
+    shown = text(meta_graph(signatures={"serving_default": signature}))
+    assert "  note: signature 'serving_default', output 'scores': no tensor 'predicton:0'" in shown
+    assert ["output", "scores", "predicton:0", "float32", "(?,", "784)"] in [
+        line.split() for line in shown.splitlines()
+    ]
 
 
 def test_graph_with_signature_proposes_nothing() -> None:
@@ -107,8 +148,17 @@ def test_signature_without_tensors_is_told_and_internal_ones_are_not() -> None:
 def test_placeholders_are_shown_where_they_are_not_all_inputs_of_a_signature() -> None:
     fed = meta_graph(signatures={"serving_default": SERVING})
     assert "Placeholders" not in text(fed)
-    more = graph(Node("keep_prob", "Placeholder"))
-    assert "keep_prob:0" in text(meta_graph(graph=more, signatures={"s": SERVING}))
+    aside = graph(Node("label", "Placeholder"), Node("save/filename", "Placeholder"))
+    assert "Placeholders" not in text(meta_graph(graph=aside, signatures={"s": SERVING}))
+    signature = replace(SERVING, outputs={"dropped": info("dropped:0", None)})
+    more = graph(
+        Node("keep_prob", "Placeholder"), Node("dropped", "Mul", ("prediction", "keep_prob"))
+    )
+    shown = text(meta_graph(graph=more, signatures={"s": signature}))
+    assert "Placeholders that outputs of a signature need and its inputs lack" in shown
+    assert ["keep_prob:0", "unknown", "unknown", "rank", "s"] in words(
+        meta_graph(graph=more, signatures={"s": signature})
+    )
 
 
 def test_devices_are_shown_only_where_something_is_placed() -> None:
@@ -145,7 +195,7 @@ def test_directory_whose_latest_is_gone_says_what_was_recorded() -> None:
 
 def test_times_say_where_they_come_from() -> None:
     assert "saved (UTC)" in text(directory())
-    assert "written (UTC)" in text(directory(unlisted=(checkpoint("runs/other-9"),)))
+    assert "file time (UTC)" in text(directory(unlisted=(checkpoint("runs/other-9"),)))
 
 
 def test_saved_model_summary() -> None:

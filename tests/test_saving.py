@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 import tfartifacts as tfa
+from tfartifacts.convert import convert
+from tfartifacts.formats.checksums import crc32c, mask
+from tfartifacts.formats.table import write_table
+from tfartifacts.formats.wire import put_bytes, put_fixed32, put_integer
 from tfartifacts.model.saved_models import Asset
 
 
@@ -321,3 +325,171 @@ def test_saving_accepts_str_and_pathlike(fixtures: Path, tmp_path: Path) -> None
     tfa.save(graph, tmp_path / "a.pb")
     tfa.save(graph, str(tmp_path / "b.pb"))
     assert (tmp_path / "a.pb").read_bytes() == (tmp_path / "b.pb").read_bytes()
+
+
+def test_shards_that_hold_nothing_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    index = [(b"", put_integer(1, 50_000_000) + put_bytes(3, put_integer(1, 1)))]
+    (tmp_path / "m.index").write_bytes(write_table(index))
+    for destination in (tmp_path / "n", tmp_path / "new" / "n"):
+        with pytest.raises(tfa.FormatError, match="found 50000000 shards"):
+            tfa.save(tfa.open(tmp_path / "m"), destination)
+    model = replace(model_without_checkpoint(), checkpoint=opened_checkpoint(tmp_path / "m"))
+    with pytest.raises(tfa.FormatError, match="found 50000000 shards"):
+        tfa.save(model, tmp_path / "model")
+    assert os.listdir(tmp_path) == ["m.index"]
+
+
+def test_a_small_file_of_large_tensors_is_not_expanded(tmp_path: Path) -> None:
+    data = bytes(1 << 16)
+    entry = put_integer(1, 4) + put_bytes(2, put_bytes(2, put_integer(1, len(data))))
+    entry += put_integer(5, len(data)) + put_fixed32(6, mask(crc32c(data)))
+    header = (b"", put_integer(1, 1) + put_bytes(3, put_integer(1, 1)))
+    entries = [header, *((b"v%05d" % i, entry) for i in range(3000))]
+    (tmp_path / "m.index").write_bytes(write_table(entries))
+    (tmp_path / "m.data-00000-of-00001").write_bytes(data)
+    source = opened_checkpoint(tmp_path / "m")
+    with pytest.raises(tfa.FormatError, match="'v00001' at bytes 0 to 65536, of which 'v00000'"):
+        tfa.save(source, tmp_path / "new" / "m")
+    with pytest.raises(tfa.FormatError, match="2998 more overlap in this file"):
+        tfa.save(replace(model_without_checkpoint(), checkpoint=source), tmp_path / "model")
+    assert sorted(os.listdir(tmp_path)) == ["m.data-00000-of-00001", "m.index"]
+    # Whoever names one value twice has it twice.
+    some = dict.fromkeys(("v00000", "w"), source.variables["v00000"])
+    some["w"] = replace(some["w"], name="w")
+    tfa.save(replace(source, variables=some), tmp_path / "new" / "m")
+    assert opened_checkpoint(tmp_path / "new" / "m").nbytes == 2 * len(data)
+
+
+def model_without_checkpoint() -> tfa.SavedModel:
+    return tfa.SavedModel(path=None, meta_graphs=())
+
+
+# --- where a source is, nothing is written -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "model/inside/m",
+        "model/m",
+        "model/variables/m",
+        "model/../model/m",
+        "link/m",
+        "link/not/there/m",
+        # By its text outside, by its links inside; and the other way about.
+        "deep/../m",
+    ],
+)
+def test_nothing_is_written_into_the_saved_model_it_comes_from(
+    destination: str, fixtures: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(fixtures / "digits" / "saved_model", tmp_path / "model")
+    (tmp_path / "link").symlink_to("model", target_is_directory=True)
+    (tmp_path / "deep").symlink_to("model/variables", target_is_directory=True)
+    model = opened_model(tmp_path / "model")
+    before = files(tmp_path)
+    artifacts: list[tfa.Artifact] = [
+        model,
+        convert(model),
+        opened_checkpoint(tmp_path / "model" / "variables" / "variables"),
+        model.meta_graphs[0],
+        model.meta_graphs[0].graph,
+    ]
+    for artifact in artifacts:
+        for overwrite in (False, True):
+            with pytest.raises(tfa.ConversionError, match="lies inside the source") as caught:
+                tfa.save(artifact, f"{tmp_path}/{destination}", overwrite=overwrite)
+            assert caught.value.path == f"{tmp_path}/{destination}"
+    assert files(tmp_path) == before
+    tfa.save(artifacts[1], tmp_path / "beside" / "m")
+
+
+def test_variables_that_lie_beside_their_graph_are_in_it(fixtures: Path, tmp_path: Path) -> None:
+    shutil.copytree(fixtures / "digits" / "saved_model", tmp_path / "model")
+    for file in (tmp_path / "model" / "variables").iterdir():
+        file.rename(tmp_path / "model" / file.name)
+    with pytest.raises(tfa.ConversionError, match="lies inside the source"):
+        tfa.save(convert(opened_model(tmp_path / "model")), tmp_path / "model" / "new" / "m")
+
+
+def test_the_source_itself_is_told_as_such(
+    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(fixtures / "digits" / "saved_model", tmp_path / "model")
+    (tmp_path / "link").symlink_to("model", target_is_directory=True)
+    model = opened_model(tmp_path / "model")
+    monkeypatch.chdir(tmp_path / "model")
+    for destination in (tmp_path / "model", f"{tmp_path}/model/", "../model", tmp_path / "link"):
+        with pytest.raises(tfa.DestinationExistsError, match="is the source itself"):
+            tfa.save(model, destination)
+
+
+def test_what_holds_the_source_is_not_overwritten(fixtures: Path, tmp_path: Path) -> None:
+    shutil.copytree(fixtures / "digits", tmp_path / "runs")
+    model = opened_model(tmp_path / "runs" / "saved_model")
+    made = convert(tfa.open(tmp_path / "runs" / "checkpoints"))
+    before = files(tmp_path)
+    places = [(model, "runs"), (made, "runs"), (made, "runs/checkpoints"), (model, "")]
+    for artifact, destination in places:
+        with pytest.raises(tfa.ConversionError, match="lie inside the destination"):
+            tfa.save(artifact, tmp_path / destination, overwrite=True)
+    assert files(tmp_path) == before
+    tfa.save(made, tmp_path / "runs" / "saved_model", overwrite=True)
+
+
+def test_an_export_among_checkpoints_is_usual(fixtures: Path, tmp_path: Path) -> None:
+    shutil.copytree(fixtures / "digits" / "checkpoints", tmp_path / "checkpoints")
+    before = files(tmp_path / "checkpoints")
+    made = convert(tfa.open(tmp_path / "checkpoints"))
+    tfa.save(made, tmp_path / "checkpoints" / "export")
+    after = files(tmp_path / "checkpoints")
+    assert {name: after[name] for name in before} == before
+    for name in before:
+        for overwrite in (False, True):
+            with pytest.raises(tfa.DestinationExistsError):
+                tfa.save(made, tmp_path / "checkpoints" / name, overwrite=overwrite)
+    assert files(tmp_path / "checkpoints") == after
+
+
+# --- links ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["assets/vocabulary.txt", "assets.extra/more", "keras_metadata.pb", "assets/a/b/c"]
+)
+def test_a_link_that_leads_out_is_not_copied(name: str, fixtures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(fixtures / "saved-models" / "two_meta_graphs", folder)
+    (tmp_path / "model secret").write_text("secret")
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(tmp_path / "model secret")
+    with pytest.raises(tfa.ConversionError, match=r"link to .*secret, outside the") as caught:
+        tfa.save(opened_model(folder), tmp_path / "copy")
+    assert caught.value.path == str(folder / name)
+    assert sorted(os.listdir(tmp_path)) == ["model", "model secret"]
+
+
+def test_a_folder_of_assets_that_is_elsewhere_is_not_copied(fixtures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(fixtures / "saved-models" / "two_meta_graphs", folder)
+    (folder / "assets").rename(tmp_path / "elsewhere")
+    (folder / "assets").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(tfa.ConversionError, match="outside the SavedModel"):
+        tfa.save(opened_model(folder), tmp_path / "copy")
+
+
+def test_links_within_become_files(fixtures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(fixtures / "saved-models" / "two_meta_graphs", folder)
+    (folder / "assets" / "again.txt").symlink_to("vocabulary.txt")
+    # The model itself may be reached through a link, and its graph and variables lie elsewhere.
+    shutil.move(folder / "saved_model.pb", tmp_path / "blob")
+    (folder / "saved_model.pb").symlink_to(tmp_path / "blob")
+    shutil.move(folder / "variables", tmp_path / "blobs")
+    (folder / "variables").symlink_to(tmp_path / "blobs", target_is_directory=True)
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    tfa.save(opened_model(tmp_path / "link"), tmp_path / "copy")
+    assert not any(path.is_symlink() for path in (tmp_path / "copy").rglob("*"))
+    assets = tmp_path / "copy" / "assets"
+    assert (assets / "again.txt").read_bytes() == (assets / "vocabulary.txt").read_bytes()

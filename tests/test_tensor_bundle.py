@@ -34,6 +34,7 @@ from tfartifacts.formats.tensor_bundle import (
     parse_header,
     prefix_of_data_file,
     read_bundle,
+    refuse_unwritable,
     write_bundle,
 )
 from tfartifacts.formats.tensor_data import ArrayTensor, decode_strings, object_array
@@ -599,7 +600,9 @@ def test_entry_of_any_form_means_what_protobuf_says(
     assert read.read().tolist() == [1, 2, 3]
     for listing in (checkpoint.variables.values(), dict(checkpoint.variables.items()).values()):
         assert [str(v.dtype) for v in listing] == ["float32", "int32", "int32", "float32", "int32"]
-    assert checkpoint.problems == ()
+    # All five lie at the same place, which a reader need not mind.
+    (overlap,) = checkpoint.problems
+    assert overlap.message.endswith("; 3 more overlap in this file")
     compare(tensorflow_2_21, prefix, checkpoint)
 
 
@@ -793,6 +796,102 @@ def test_missing_and_short_data_files_are_problems_not_errors(
     assert problem.path == str(shard)
     assert isinstance(problem, tfa.PathNotFoundError)
     assert checkpoint.variables["whole"].read() == 2.5
+
+
+def at(offset: int, size: int) -> bytes:
+    """An entry of that many bytes, all zero, at that offset."""
+    shape = put_bytes(2, put_bytes(2, put_integer(1, size)))
+    checksum = put_fixed32(6, mask(crc32c(bytes(size))))
+    return put_integer(1, 4) + shape + put_integer(4, offset) + put_integer(5, size) + checksum
+
+
+@pytest.mark.parametrize(
+    ("places", "said", "offset"),
+    [
+        ([(0, 8), (0, 8)], "found 'b' at bytes 0 to 8, of which 'a' holds those up to 8", 0),
+        ([(4, 8), (0, 5)], "found 'a' at bytes 4 to 12, of which 'b' holds those up to 5", 4),
+        # One inside another, with one that is clear of both between them.
+        ([(0, 20), (20, 2), (3, 1)], "found 'c' at bytes 3 to 4, of which 'a' holds", 3),
+        # The long one is still in the way when a short one ended before.
+        ([(0, 20), (0, 2), (5, 1)], "found 'a' at bytes 0 to 20, of which 'b' holds", 0),
+    ],
+)
+def test_tensors_that_overlap_are_a_problem_and_are_not_written(
+    tmp_path: Path, places: list[tuple[int, int]], said: str, offset: int
+) -> None:
+    entries = {b"%c" % (97 + i): at(*place) for i, place in enumerate(places)}
+    prefix = write_raw(tmp_path / "m", entries, bytes(30))
+    checkpoint = open_bundle(prefix)
+    (problem,) = checkpoint.problems
+    assert problem.message.startswith(said)
+    assert problem.message.partition("; ")[0].endswith("expected each tensor in bytes of its own")
+    assert (problem.path, problem.offset) == (f"{prefix}.data-00000-of-00001", offset)
+    assert isinstance(problem, FormatError)
+    # What is there can be read all the same.
+    assert [v.read().size for v in checkpoint.variables.values()] == [size for _, size in places]
+    with pytest.raises(FormatError, match="in bytes of its own"):
+        refuse_unwritable(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [(0, 8), (8, 8), (16, 14)],
+        [(16, 8), (8, 8), (0, 8)],
+        # Padding, and empty tensors wherever.
+        [(4, 4), (20, 4)],
+        [(0, 8), (0, 0), (4, 0), (8, 0), (8, 2), (30, 0)],
+    ],
+)
+def test_tensors_apart_are_no_problem(tmp_path: Path, places: list[tuple[int, int]]) -> None:
+    entries = {b"%c" % (97 + i): at(*place) for i, place in enumerate(places)}
+    checkpoint = open_bundle(write_raw(tmp_path / "m", entries, bytes(30)))
+    assert checkpoint.problems == ()
+    refuse_unwritable(checkpoint)
+
+
+def test_slices_that_share_their_bytes_overlap(tmp_path: Path) -> None:
+    (problem,) = open_bundle(write_raw(tmp_path / "m", sliced(), bytes(2))).problems
+    assert problem.message.startswith("found 'w' at bytes 0 to 1, of which 'w' holds")
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4)), max_size=6))
+def test_an_overlap_is_found_just_where_a_byte_has_two_owners(
+    places: list[tuple[int, int]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        entries = {b"%d" % i: at(*place) for i, place in enumerate(places)}
+        problems = open_bundle(write_raw(Path(folder) / "m", entries, bytes(16))).problems
+    owned = [byte for offset, size in places for byte in range(offset, offset + size)]
+    assert bool(problems) == (len(set(owned)) < len(owned))
+
+
+def test_no_bundle_of_tensorflow_has_tensors_that_overlap(
+    fixtures: Path, shared_artifacts: Path
+) -> None:
+    checked = 0
+    for index in [*fixtures.rglob("*.index"), *shared_artifacts.rglob("*.index")]:
+        try:
+            checkpoint = open_bundle(str(index).removesuffix(".index"))
+        except FormatError:  # some files are no bundles, or damaged on purpose
+            continue
+        assert not [p for p in checkpoint.problems if "bytes of its own" in p.message], index
+        checked += 1
+    assert checked > 5
+
+
+def test_more_shards_than_tensors_can_fill_are_not_written(tmp_path: Path) -> None:
+    header = put_integer(1, 50_000_000) + put_bytes(3, put_integer(1, 1))
+    prefix = write_raw(tmp_path / "m", {b"": header, b"v": at(0, 4)})
+    checkpoint = open_bundle(prefix)
+    said = "found 50000000 shards for 1 stored tensors, expected at most 10001"
+    with pytest.raises(FormatError, match=said) as caught:
+        write_bundle(checkpoint, str(tmp_path / "new"), create)
+    assert caught.value.path == f"{prefix}.index"
+    assert sorted(os.listdir(tmp_path)) == ["m.data-00000-of-00001", "m.index"]
+    refuse_unwritable(replace(checkpoint, num_shards=10_001))
+    with pytest.raises(FormatError, match="found 10002 shards"):
+        refuse_unwritable(replace(checkpoint, num_shards=10_002))
 
 
 def test_data_files_of_another_save_are_noted(fixtures: Path, tmp_path: Path) -> None:

@@ -13,13 +13,19 @@ from dataclasses import replace
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
-from tfartifacts.errors import ConversionError, NameNotFoundError, UnsupportedError, close_names
+from tfartifacts.errors import (
+    ConversionError,
+    NameNotFoundError,
+    UnsupportedError,
+    close_names,
+    name_not_found,
+)
 from tfartifacts.graphs.candidates import candidates, proposed
-from tfartifacts.graphs.edges import edges_of
 from tfartifacts.graphs.rewrite import OLD_RESTORE_OPS, clear_devices, upgrade_restore_ops
-from tfartifacts.graphs.saver import restored_variables, unrestored_state
+from tfartifacts.graphs.saver import RestoredVariable, restored_variables, unrestored_state
+from tfartifacts.graphs.signature_check import signature_problems, unfed_placeholders
 from tfartifacts.model.checkpoints import Checkpoint, CheckpointDirectory
-from tfartifacts.model.graphs import Graph, TensorInfo
+from tfartifacts.model.graphs import Graph, TensorInfo, TensorShape
 from tfartifacts.model.saved_models import (
     DEFAULT_SIGNATURE,
     INIT_OP_SIGNATURE,
@@ -29,8 +35,8 @@ from tfartifacts.model.saved_models import (
     SavedModel,
     Signature,
 )
-from tfartifacts.model.tensors import PLACEHOLDER_OPS, parse_tensor_name
-from tfartifacts.model.values import Always, Deferred
+from tfartifacts.model.tensors import parse_tensor_name
+from tfartifacts.model.values import Always, Deferred, Shape
 
 if TYPE_CHECKING:
     from tfartifacts.model import Artifact
@@ -40,7 +46,7 @@ def checkpoint_to_saved_model(
     checkpoint: Checkpoint | CheckpointDirectory,
     inputs: Mapping[str, str] | None = None,
     outputs: Mapping[str, str] | None = None,
-    signature: str = DEFAULT_SIGNATURE,
+    signature: str | None = None,
     tags: Iterable[str] = (SERVING_TAG,),
     *,
     method_name: str = PREDICT_METHOD,
@@ -49,14 +55,15 @@ def checkpoint_to_saved_model(
     """A SavedModel of a checkpoint and the graph saved beside it, with one signature.
 
     `inputs` and `outputs` map the keys callers use to tensors of the graph (`myInput:0`, or
-    `myInput`). Without them a signature the graph has is kept, or the best candidates are taken
-    if there is no doubt; `notes` says which. Of a folder of checkpoints the latest is taken.
-    `meta_graph` takes the place of the checkpoint's own.
+    `myInput`), under the key `signature` (None: "serving_default"). Without them the signatures
+    the graph has are kept, or the best candidates are taken if there is no doubt; `notes` says
+    which. Of a folder of checkpoints the latest is taken. `meta_graph` takes the place of the
+    checkpoint's own.
 
     Raises NameNotFoundError (with close names) for a tensor that is not in the graph, and
     ConversionError where the graph or the checkpoint lacks what the result would need.
     """
-    checkpoint = _one_checkpoint(checkpoint)
+    checkpoint, chosen = _one_checkpoint(checkpoint)
     graph_part = meta_graph or checkpoint.meta_graph
     if graph_part is None:
         raise ConversionError(
@@ -83,7 +90,13 @@ def checkpoint_to_saved_model(
         path=None,
         meta_graphs=(graph_part,),
         checkpoint=checkpoint if checkpoint.variables else None,
-        notes=(*notes, *_unfed_notes(graph_part), *_keyword_notes(graph_part)),
+        notes=(
+            *chosen,
+            *checkpoint.notes,
+            *notes,
+            *_unfed_notes(graph_part),
+            *_keyword_notes(graph_part),
+        ),
     )
 
 
@@ -120,22 +133,44 @@ def saved_model_to_checkpoint(
     return replace(
         saved_model.checkpoint,
         meta_graph_part=Deferred(Always(meta_graph)),
-        notes=(),
+        notes=saved_model.notes,
     )
 
 
-def _one_checkpoint(source: Checkpoint | CheckpointDirectory) -> Checkpoint:
+def _one_checkpoint(
+    source: Checkpoint | CheckpointDirectory,
+) -> tuple[Checkpoint, tuple[str, ...]]:
+    """The checkpoint to convert, and what is to be said of the choice."""
     if isinstance(source, Checkpoint):
-        return source
-    if source.latest is not None:
-        return source.latest
-    there = ", ".join(checkpoint.path for checkpoint in (*source.checkpoints, *source.unlisted))
-    latest = source.state.latest_path if source.state is not None else "one"
-    raise ConversionError(
-        f"the latest checkpoint, {latest}, is not there; "
-        + (f"pass one of {there}" if there else "there is no other"),
-        path=source.path,
-    )
+        return source, ()
+    known = [*source.checkpoints, *source.unlisted]
+    there = ", ".join(checkpoint.path for checkpoint in known)
+    if source.latest is None:
+        broken = next(iter(source.broken.items()), None)
+        if source.state is not None and source.state.latest_path not in source.broken:
+            reason = f"the latest checkpoint, {source.state.latest_path}, is not there"
+        elif broken is not None:
+            reason = f"the latest checkpoint, {broken[0]}, cannot be opened ({broken[1].message})"
+        else:
+            reason = "found no checkpoint"
+        other = f"pass one of {there}" if there else "there is no other"
+        raise ConversionError(f"{reason}; {other}", path=source.path)
+    if source.state is None and len(known) > 1:
+        stems = {(c.step is None, c.path.rpartition(str(c.step))[0]) for c in known}
+        if len(stems) > 1 or (True, "") in {(no_step, "") for no_step, _ in stems}:
+            raise ConversionError(
+                "found no state file to say which checkpoint is the latest, and no steps in their "
+                f"names that would; pass one of {there}",
+                path=source.path,
+            )
+    entry = next((e for e in source.entries if e.prefix == source.latest.path), None)
+    notes: tuple[str, ...] = ()
+    if entry is not None and entry.relocated:
+        there_too = ", which is there too" if entry.outside else ""
+        notes = (
+            f"the state file says {entry.recorded}{there_too}; took {source.latest.path} beside it",
+        )
+    return source.latest, notes
 
 
 def _refuse_object_based(meta_graph: MetaGraph) -> None:
@@ -162,10 +197,15 @@ def _signatures(
     meta_graph: MetaGraph,
     inputs: Mapping[str, str] | None,
     outputs: Mapping[str, str] | None,
-    key: str,
+    wanted_key: str | None,
     method_name: str,
 ) -> tuple[Mapping[str, Signature], tuple[str, ...]]:
     graph = meta_graph.graph
+    key = DEFAULT_SIGNATURE if wanted_key is None else wanted_key
+    if not key:
+        raise ConversionError(
+            'found an empty signature key, expected one such as "serving_default"'
+        )
     if inputs or outputs:
         if not outputs:
             raise ConversionError("found inputs alone, expected outputs too")
@@ -177,6 +217,12 @@ def _signatures(
         return {**meta_graph.signatures, key: made}, ()
     kept = [name for name in meta_graph.signatures if name != INIT_OP_SIGNATURE]
     if kept:
+        if wanted_key is not None and wanted_key not in kept:
+            error = name_not_found("signature", wanted_key, kept)
+            error.message += "; pass --inputs and --outputs to make it"
+            raise error
+        for problem in signature_problems(meta_graph):
+            raise ConversionError(f"signature {problem.key!r}: {problem.message}")
         shown = ", ".join(repr(name) for name in kept)
         return meta_graph.signatures, (f"kept the graph's own signatures: {shown}",)
     made = _proposed(meta_graph, method_name)
@@ -216,9 +262,9 @@ def with_keys(mappings: Iterable[str]) -> dict[str, str]:
     """
     keyed: dict[str, str] = {}
     for mapping in mappings:
-        key, equals, tensor = mapping.partition("=")
+        key, equals, tensor = (part.strip() for part in mapping.partition("="))
         if not equals:
-            key, tensor = mapping.partition(":")[0].rpartition("/")[2], mapping
+            key, tensor = key.partition(":")[0].rpartition("/")[2], key
         if not key or not tensor:
             raise ConversionError(f"found {mapping!r}, expected KEY=TENSOR or TENSOR")
         if key in keyed and keyed[key] != tensor:
@@ -256,31 +302,38 @@ def tensor_info(graph: Graph, name: str) -> TensorInfo:
     return replace(info, dtype=info.dtype.base)
 
 
-def _signature_tensors(meta_graph: MetaGraph, side: str) -> list[str]:
-    """The tensors of all signatures' inputs or outputs, without repetition."""
-    return list(
-        dict.fromkeys(
-            tensor
-            for signature in meta_graph.signatures.values()
-            for info in getattr(signature, side).values()
-            for tensor in info.tensor_names
-        )
-    )
-
-
 def _check_state(meta_graph: MetaGraph) -> None:
     """Refuse a signature that needs state the saver does not restore."""
-    outputs = _signature_tensors(meta_graph, "outputs")
     if meta_graph.init_op is not None:
         return
-    missing = unrestored_state(meta_graph, outputs)
-    if missing:
+    for key, signature in meta_graph.signatures.items():
+        if key == INIT_OP_SIGNATURE:
+            continue
+        outputs = _tensors(signature.outputs)
+        missing = unrestored_state(meta_graph, outputs, _tensors(signature.inputs))
+        if not missing:
+            continue
         first = missing[0]
+        needed_by = f"{first.node} ({first.op}) is needed by {', '.join(outputs[:3])}"
+        more = f" ({len(missing)} such in all)" if len(missing) > 1 else ""
+        if first.kind != "variable":
+            raise ConversionError(
+                f"{needed_by}, and the saver does not restore it{more}; tables and other state "
+                "that must be initialised after loading are not converted yet"
+            )
+        if meta_graph.saver is None:
+            raise ConversionError(
+                f"{needed_by}, and the meta graph has no saver to restore it{more}; it was "
+                "exported without one"
+            )
         raise ConversionError(
-            f"{first.node} ({first.op}) is needed by {', '.join(outputs[:3])}, and the saver does "
-            f"not restore it ({len(missing)} such in all); tables and other state that must be "
-            "initialised after loading are not converted yet"
+            f"{needed_by}, and the saver does not restore it{more}: it saves only some of the "
+            "variables, and the others would have to be initialised, which is not converted yet"
         )
+
+
+def _tensors(infos: Mapping[str, TensorInfo]) -> list[str]:
+    return [tensor for info in infos.values() for tensor in info.tensor_names]
 
 
 def _check_keys(meta_graph: MetaGraph, checkpoint: Checkpoint) -> None:
@@ -293,6 +346,13 @@ def _check_keys(meta_graph: MetaGraph, checkpoint: Checkpoint) -> None:
             hint = f"; close to it: {', '.join(close)}" if close else ""
             raise ConversionError(
                 f"the graph restores {restored.key!r}, which the checkpoint does not have{hint}",
+                path=checkpoint.path,
+            )
+        expected = _expected_shape(meta_graph.graph, restored)
+        if expected is not None and expected != variable.shape:
+            raise ConversionError(
+                f"the graph restores {restored.key!r} with shape {expected}, the checkpoint has it "
+                f"with shape {variable.shape}",
                 path=checkpoint.path,
             )
         if restored.dtype is not None and restored.dtype.base != variable.dtype:
@@ -309,38 +369,38 @@ def _keyword_notes(meta_graph: MetaGraph) -> tuple[str, ...]:
         name
         for signature in meta_graph.signatures.values()
         for name in signature.inputs
-        if iskeyword(name)
+        if iskeyword(name) or name == "self"
     ]
     return tuple(
-        f"the input key {name!r} is a word of Python's: tf.saved_model.load refuses it"
+        f"the input key {name!r} means something to Python: tf.saved_model.load cannot call it"
         for name in dict.fromkeys(keys)
     )
 
 
+def _expected_shape(graph: Graph, restored: RestoredVariable) -> Shape | None:
+    """The shape a variable must have in the checkpoint; None where the graph does not tell."""
+    if restored.shape_and_slice:
+        *sizes, _ = restored.shape_and_slice.split(" ")
+        return tuple(int(size) for size in sizes) if all(map(str.isdecimal, sizes)) else None
+    if restored.function or restored.variable not in graph:
+        return None
+    shape = graph[restored.variable].attrs.get("shape")
+    if not isinstance(shape, TensorShape) or None in shape:
+        return None
+    return tuple(size for size in shape if size is not None)
+
+
 def _unfed_notes(meta_graph: MetaGraph) -> tuple[str, ...]:
     """Placeholders that callers of a signature would have to feed besides its inputs."""
-    edges = edges_of(meta_graph.graph)
-    notes = []
-    for key, signature in meta_graph.signatures.items():
-        fed = edges.indices(
-            tensor for info in signature.inputs.values() for tensor in info.tensor_names
-        )
-        ends = edges.indices(
-            tensor for info in signature.outputs.values() for tensor in info.tensor_names
-        )
-        needed = edges.ancestors(ends, stop=frozenset(fed))
-        unfed = [
-            edges.nodes[index].name
-            for index in sorted(needed - set(fed))
-            if edges.nodes[index].op in PLACEHOLDER_OPS - {"PlaceholderWithDefault"}
-        ]
-        if unfed:
-            names = ", ".join(f"{name}:0" for name in unfed)
-            notes.append(
-                f"signature {key!r} also needs {names}, which is not among its inputs: calls will "
-                "fail until it is"
-            )
-    return tuple(notes)
+    missing: dict[str, list[str]] = {}
+    for placeholder in unfed_placeholders(meta_graph):
+        for key in placeholder.signatures:
+            missing.setdefault(key, []).append(f"{placeholder.node}:0")
+    return tuple(
+        f"signature {key!r} also needs {', '.join(names)}, which is not among its inputs: calls "
+        "will fail until it is"
+        for key, names in missing.items()
+    )
 
 
 def convert(
@@ -373,10 +433,17 @@ def convert(
             source,
             inputs,
             outputs,
-            DEFAULT_SIGNATURE if signature is None else signature,
+            signature,
             (SERVING_TAG,) if tags is None else tags,
         )
     raise ConversionError(
         f"found a {source.kind} without a checkpoint of its name beside it, expected a checkpoint "
         "or a SavedModel: the graph alone has no variables to convert"
     )
+
+
+def source_path(source: Artifact) -> str | None:
+    """The path of what `convert` takes from an artifact: of a folder its latest checkpoint."""
+    if isinstance(source, CheckpointDirectory):
+        return source.path if source.latest is None else source.latest.path
+    return source.path

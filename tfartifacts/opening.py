@@ -37,7 +37,12 @@ from tfartifacts.formats.tensor_bundle import (
     prefix_of_data_file,
     read_bundle,
 )
-from tfartifacts.formats.v1_checkpoint import prefix_of_shard, read_v1_checkpoint, shard_files
+from tfartifacts.formats.v1_checkpoint import (
+    prefix_of_shard,
+    read_v1_checkpoint,
+    set_of_shard,
+    shard_files,
+)
 from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import (
     Checkpoint,
@@ -52,6 +57,7 @@ from tfartifacts.model.values import Deferred
 from tfartifacts.storage.files import (
     BytesSource,
     FileSource,
+    absolute,
     describe_file,
     not_readable,
     read_file,
@@ -68,7 +74,9 @@ MAX_MESSAGE = (1 << 31) - 1  # bytes; protobuf has none that is larger
 MAX_INDEX = 1 << 32  # bytes; 40 million variables
 
 
-def open_artifact(path: str | os.PathLike[str], *, follow_external: bool = False) -> Artifact:
+def open_artifact(
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, follow_external: bool = False
+) -> Artifact:
     """What TensorFlow left at a path: a folder, a checkpoint prefix, or any member file.
 
     Metadata is read and checked now, so that it cannot fail later; values of variables are read
@@ -78,12 +86,18 @@ def open_artifact(path: str | os.PathLike[str], *, follow_external: bool = False
     Raises PathNotFoundError, NotThisFormatError (naming what the file is), UnsupportedError,
     ChecksumError and FormatError (with the byte offset).
     """
-    name = os.fspath(path)
-    if os.path.isdir(name):
-        return _open_folder(name, follow_external)
-    if os.path.lexists(name):
+    name = os.fsdecode(path)
+    if not os.path.lexists(name):
+        return _open_prefix(name)
+    try:
+        if os.path.isdir(name):
+            return _open_folder(name, follow_external)
         return _open_file(name, follow_external)
-    return _open_prefix(name)
+    except NotThisFormatError:
+        # A folder or file that is none of ours may have the name of a prefix.
+        if not os.path.isfile(index_file(name)):
+            raise
+        return open_checkpoint(name)
 
 
 def open_to_convert(path: str | os.PathLike[str], *, follow_external: bool = False) -> Artifact:
@@ -119,15 +133,15 @@ def _listing(folder: str) -> list[str]:
 
 
 def _prefixes(folder: str, names: Iterable[str]) -> list[str]:
-    """The checkpoint prefixes in a folder, by step and name."""
+    """The checkpoint prefixes in a folder, in natural order."""
     prefixes = set()
     for name in names:
         path = os.path.join(folder, name)
         if name.endswith(INDEX_SUFFIX):
             prefixes.add(path.removesuffix(INDEX_SUFFIX))
         elif _may_be_v1(name) and _ends_as_table(path):
-            prefixes.add(prefix_of_shard(path) or path)
-    return sorted(prefixes, key=_step_then_name)
+            prefixes.add(set_of_shard(path) or path)
+    return sorted(prefixes, key=_natural_order)
 
 
 def _may_be_v1(name: str) -> bool:
@@ -135,9 +149,10 @@ def _may_be_v1(name: str) -> bool:
     return "." not in name or ".ckpt" in name or prefix_of_shard(name) is not None
 
 
-def _step_then_name(prefix: str) -> tuple[int, str]:
-    match = re.search(r"-(\d{1,18})\Z", prefix)
-    return (int(match[1]) if match else -1, prefix)
+def _natural_order(prefix: str) -> list[tuple[int, str]]:
+    """A key that sorts `cp-9.ckpt` before `cp-10.ckpt`."""
+    parts = re.findall(r"\d{1,18}|\D+", os.path.basename(prefix))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _ends_as_table(path: str) -> bool:
@@ -205,18 +220,16 @@ def _with_kind(folder: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _LoadMetaGraph:
-    """Reads the `.meta` file of a prefix when called; None where there is none."""
+    """Reads a `.meta` file when called; `shown` is its path as the checkpoint was named."""
 
-    prefix: str
+    path: str
+    shown: str
 
     def __call__(self) -> MetaGraph | None:
-        path = self.prefix + META_SUFFIX
-        if not os.path.lexists(path):
-            return None
-        artifact = _open_file(path, follow_external=False)
+        artifact = _open_file(self.path, follow_external=False)
         if isinstance(artifact, MetaGraph):
-            return artifact
-        raise NotThisFormatError(f"found a {artifact.kind}, expected a meta graph", path=path)
+            return replace(artifact, path=self.shown)
+        raise NotThisFormatError(f"found a {artifact.kind}, expected a meta graph", path=self.path)
 
 
 def checkpoint_exists(prefix: str) -> bool:
@@ -235,10 +248,13 @@ def open_checkpoint(prefix: str) -> Checkpoint:
     variables = checkpoint.variables
     if isinstance(variables, BundleVariables):
         checkpoint = replace(checkpoint, object_graph_part=Deferred(LoadObjectGraph(variables)))
-    meta_file = describe_file(prefix + META_SUFFIX)
-    if meta_file is not None:
-        checkpoint = replace(checkpoint, files=(*checkpoint.files, meta_file))
-    return replace(checkpoint, meta_graph_part=Deferred(_LoadMetaGraph(prefix)))
+    meta_path = (prefix_of_shard(prefix) or prefix) + META_SUFFIX
+    if os.path.lexists(meta_path):
+        meta_file = describe_file(meta_path)
+        files = checkpoint.files if meta_file is None else (*checkpoint.files, meta_file)
+        load = _LoadMetaGraph(absolute(meta_path), meta_path)
+        checkpoint = replace(checkpoint, files=files, meta_graph_part=Deferred(load))
+    return checkpoint
 
 
 def _open_bundle(prefix: str) -> Checkpoint:
@@ -280,7 +296,10 @@ def _link_target(path: str, content: bytes) -> str | None:
 
 def _without_state_file(folder: str, prefixes: list[str]) -> CheckpointDirectory:
     checkpoints, broken = _open_all(prefixes)
-    note = f"no {STATE_FILE} file: the checkpoints there are, by step"
+    note = (
+        f"no {STATE_FILE} file: the checkpoints there are, in the order of their names; the last "
+        "counts as the latest"
+    )
     return CheckpointDirectory(
         path=folder,
         state=None,
@@ -336,7 +355,8 @@ def open_checkpoint_directory(
 
 
 def _resolve(state: CheckpointState, folder: str, follow_external: bool) -> tuple[StateEntry, ...]:
-    times: dict[int, float] = dict(enumerate(state.timestamps))
+    matching = len(state.timestamps) == len(state.all_paths)
+    times: dict[int, float] = dict(enumerate(state.timestamps if matching else ()))
     paths = list(state.all_paths)
     if state.latest_path not in paths:
         paths.append(state.latest_path)
@@ -350,16 +370,19 @@ def _resolve_path(
     recorded: str, folder: str, follow_external: bool, timestamp: float | None
 ) -> StateEntry:
     """Where a recorded path leads: there, beside the state file, or nowhere."""
-    # A V1 Saver with sharded=True recorded a pattern for its shards.
-    path = prefix_of_shard(recorded) or recorded
+    # People write the name of a member by hand; a prefix does not end so.
+    path = recorded.removesuffix(INDEX_SUFFIX).removesuffix(META_SUFFIX)
     there = path if os.path.isabs(path) else os.path.join(folder, path)
+    # A V1 Saver with sharded=True recorded a pattern for its shards.
+    there = set_of_shard(there) or there
     exists = checkpoint_exists(there)
     if exists and (follow_external or _is_inside(there, folder)):
         return StateEntry(recorded, there, timestamp=timestamp)
     # Windows wrote backslashes; os.path would take them for part of the name.
     beside = os.path.join(folder, re.split(r"[/\\]", path)[-1])
+    beside = set_of_shard(beside) or beside
     if beside != there and checkpoint_exists(beside):
-        return StateEntry(recorded, beside, relocated=True, timestamp=timestamp)
+        return StateEntry(recorded, beside, relocated=True, outside=exists, timestamp=timestamp)
     return StateEntry(recorded, None, outside=exists, timestamp=timestamp)
 
 
@@ -375,8 +398,11 @@ def _state_notes(entries: Iterable[StateEntry]) -> tuple[str, ...]:
     for entry in entries:
         # What was relocated, and what is gone, the entries themselves say.
         if entry.outside:
+            taken = ""
+            if entry.prefix is not None:
+                taken = f", but {os.path.basename(entry.prefix)} beside it was taken"
             notes.append(
-                f"the state file says {entry.recorded}, outside this folder: not followed "
+                f"the state file says {entry.recorded}, outside this folder: not followed{taken} "
                 "(pass that path itself, or --follow-external)"
             )
     return tuple(notes)
@@ -384,10 +410,12 @@ def _state_notes(entries: Iterable[StateEntry]) -> tuple[str, ...]:
 
 def _open_prefix(prefix: str) -> Artifact:
     """A path at which there is no file: a checkpoint prefix, or nothing."""
-    if os.path.lexists(index_file(prefix)) or shard_files(prefix):
+    if os.path.lexists(index_file(prefix)):
         return open_checkpoint(prefix)
-    if (whole := prefix_of_shard(prefix)) and shard_files(whole):
+    if (whole := set_of_shard(prefix)) and shard_files(whole):
         return open_checkpoint(whole)
+    if shard_files(prefix):
+        return open_checkpoint(prefix)
     if os.path.lexists(prefix + META_SUFFIX):
         meta_graph = _open_file(prefix + META_SUFFIX, follow_external=False)
         note = f"no {os.path.basename(prefix)}.index: the graph alone, without variables"
@@ -472,7 +500,7 @@ def _open_data_file(path: str, prefix: str) -> Artifact:
 
 def _open_table(path: str, file: File) -> Artifact:
     if sniff.table_kind(FileSource(path, file.size)) == "V1":
-        return open_checkpoint(prefix_of_shard(path) or path)
+        return open_checkpoint(set_of_shard(path) or path)
     # An index under another name: its data files are named after the prefix it would have.
     checkpoint = read_bundle(path, BytesSource(path, read_file(path)).data)
     note = "an index that is not named .index; its data files are looked for under this name"
@@ -481,6 +509,10 @@ def _open_table(path: str, file: File) -> Artifact:
 
 def _not_ours(path: str, data: bytes) -> TfArtifactsError:
     name = os.path.basename(path)
+    if name in ("keras_metadata.pb", "fingerprint.pb", "saved_model_debug_info.pb"):
+        return NotThisFormatError(
+            f"found {name}, a part of a SavedModel; pass its folder", path=path
+        )
     foreign = sniff.describe_foreign(data[: sniff.HEAD_SIZE], len(data))
     if sniff.looks_like_cut_table(data[:16]):
         return FormatError(
@@ -498,10 +530,6 @@ def _not_ours(path: str, data: bytes) -> TfArtifactsError:
         )
     if name.endswith((META_SUFFIX, ".pb")) and not sniff.is_message(data):
         return _damaged_message(path, data)
-    if name in ("keras_metadata.pb", "fingerprint.pb", "saved_model_debug_info.pb"):
-        return NotThisFormatError(
-            f"found {name}, a part of a SavedModel; pass its folder", path=path
-        )
     what = "text" if _is_text(data) else "a binary file"
     return NotThisFormatError(
         f"found {what} of no kind known here, expected a checkpoint, meta graph, SavedModel or "
@@ -581,7 +609,7 @@ def _saved_model(path: str, data: bytes, content: Content) -> SavedModel:
     with _reading(path, content):
         saved_model = layout.read_saved_model(message, path)
     folder = os.path.dirname(path)
-    checkpoint, notes = _variables(folder)
+    checkpoint, notes = _variables(folder, saved_model.meta_graphs)
     return replace(
         saved_model,
         path=folder or ".",
@@ -592,27 +620,39 @@ def _saved_model(path: str, data: bytes, content: Content) -> SavedModel:
     )
 
 
-def _variables(folder: str) -> tuple[Checkpoint | None, tuple[str, ...]]:
+# What SavedModels called their variables when these lay elsewhere than in variables/variables.
+_FLAT_NAMES = ("variables", "saved_model_variables")
+
+
+def _variables(
+    folder: str, meta_graphs: Iterable[MetaGraph]
+) -> tuple[Checkpoint | None, tuple[str, ...]]:
     """The variables of a SavedModel, and what is odd about where they are.
 
     TensorFlow looks at variables/variables only. Models from before 2017 and flat uploads have
-    them elsewhere; the first place with a checkpoint is taken.
+    them elsewhere, under a name of their own: any other checkpoint beside the model is not its.
     """
     standard = os.path.join(folder, *layout.VARIABLES_PREFIX.split("/"))
     if checkpoint_exists(standard) or os.path.lexists(index_file(standard)):
-        return open_checkpoint(standard), ()
-    for place in (os.path.join(folder, layout.VARIABLES_FOLDER), folder or "."):
-        if not os.path.isdir(place):
-            continue
-        prefixes = _prefixes(place, _listing(place))
-        if prefixes:
-            shown = os.path.relpath(prefixes[-1], folder or ".")
-            note = (
-                f"its variables are at {shown}, not at {layout.VARIABLES_PREFIX}: TensorFlow does "
-                "not load it as it is"
-            )
-            return open_checkpoint(prefixes[-1]), (note,)
-    return None, ()
+        checkpoint = open_checkpoint(standard)
+        return checkpoint, checkpoint.notes
+    if all(meta_graph.saver is None for meta_graph in meta_graphs):
+        return None, ()
+    inside = os.path.join(folder, layout.VARIABLES_FOLDER)
+    found = _prefixes(inside, _listing(inside)) if os.path.isdir(inside) else []
+    flat = [os.path.join(folder, name) for name in _FLAT_NAMES]
+    found = found or [prefix for prefix in flat if checkpoint_exists(prefix)]
+    if not found:
+        return None, (f"its variables are missing: there is no {layout.VARIABLES_PREFIX}.index",)
+    shown = [os.path.relpath(prefix, folder or ".") for prefix in found]
+    if len(found) > 1:
+        return None, (f"found {', '.join(shown)}: which of them are its variables is unknown",)
+    note = (
+        f"its variables are at {shown[0]}, not at {layout.VARIABLES_PREFIX}: TensorFlow does not "
+        "load it as it is"
+    )
+    checkpoint = open_checkpoint(found[0])
+    return checkpoint, (note, *checkpoint.notes)
 
 
 def _assets(folder: str, meta_graphs: Iterable[MetaGraph]) -> tuple[Asset, ...]:

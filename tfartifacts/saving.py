@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tfartifacts.errors import ConversionError, DestinationExistsError, WriteError
@@ -11,11 +12,16 @@ from tfartifacts.formats.checkpoint_state import STATE_FILE, write_checkpoint_st
 from tfartifacts.formats.graph_def import encode_graph
 from tfartifacts.formats.meta_graph import encode_meta_graph
 from tfartifacts.formats.saved_model import encode_saved_model
-from tfartifacts.formats.tensor_bundle import data_file, index_file, write_bundle
+from tfartifacts.formats.tensor_bundle import (
+    data_file,
+    index_file,
+    refuse_unwritable,
+    write_bundle,
+)
 from tfartifacts.model.checkpoints import Checkpoint, CheckpointState
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.saved_models import MetaGraph, SavedModel
-from tfartifacts.storage.files import stream_range
+from tfartifacts.storage.files import identity, stream_range, with_parents
 from tfartifacts.storage.publishing import (
     make_folder,
     new_file,
@@ -43,14 +49,16 @@ def save(artifact: Artifact, path: str | os.PathLike[str], *, overwrite: bool = 
     has a graph) and a `checkpoint` state file in the same folder; a meta graph or graph one binary
     file. Stored values are streamed, each checksum recomputed and compared.
 
-    `overwrite` replaces a SavedModel's folder in one step; a checkpoint is never written over.
+    `overwrite` replaces a SavedModel's folder in one step, its own included; a checkpoint is never
+    written over. Nothing is written into the folder of the SavedModel the artifact comes from.
 
-    Raises DestinationExistsError, WriteError (nothing was published), ChecksumError and
-    FormatError where a source turns out damaged.
+    Raises DestinationExistsError, WriteError (nothing was published), ConversionError for what
+    cannot be written there, ChecksumError and FormatError where a source turns out damaged.
     """
     destination = os.fspath(path)
     if "\0" in destination:
         raise WriteError("cannot write: the name holds a NUL byte", path=destination)
+    _refuse_source(artifact, destination, overwrite)
     match artifact:
         case SavedModel():
             _save_saved_model(artifact, destination.rstrip("/") or "/", overwrite)
@@ -64,6 +72,82 @@ def save(artifact: Artifact, path: str | os.PathLike[str], *, overwrite: bool = 
             raise ConversionError("a folder of checkpoints is not saved as one; pick a checkpoint")
 
 
+def _refuse_source(artifact: Artifact, destination: str, overwrite: bool) -> None:
+    """Refuse a destination that would change what the artifact is read from.
+
+    An export among a folder's checkpoints changes none of them, and is usual.
+    """
+    there = identity(destination)
+    own = isinstance(artifact, SavedModel) and artifact.path and identity(artifact.path) == there
+    own = own and there is not None
+    if own and not overwrite:
+        raise DestinationExistsError(
+            "is the source itself; choose another destination", path=destination
+        )
+    models = {identity(folder): folder for folder in _source_models(artifact)}
+    # Links in a path with `..` lead elsewhere than its text says; neither may lead inside.
+    for name in (destination.rstrip("/"), os.path.abspath(destination)):
+        for folder in with_parents(os.path.dirname(name)):
+            found = identity(folder)
+            if found is not None and found in models:
+                raise ConversionError(
+                    f"the destination lies inside the source, the SavedModel {models[found]}; "
+                    "choose one outside of it",
+                    path=destination,
+                )
+    if not overwrite or own or there is None:
+        return
+    for folder in _source_folders(artifact):
+        if there in map(identity, with_parents(folder)):
+            raise ConversionError(
+                f"files of the source, in {folder}, lie inside the destination and would be "
+                "removed with it; choose another",
+                path=destination,
+            )
+
+
+def _source_models(artifact: Artifact) -> Iterator[str]:
+    """The folders of the SavedModels an artifact, or a part of it, is read from."""
+    match artifact:
+        case SavedModel():
+            if artifact.path is not None:
+                yield artifact.path
+            if artifact.checkpoint is not None:
+                yield from _source_models(artifact.checkpoint)
+            for meta_graph in artifact.meta_graphs:
+                yield from _source_models(meta_graph)
+        case Checkpoint():
+            folder = os.path.dirname(os.path.abspath(artifact.path))
+            places = [folder]
+            if os.path.basename(folder) == layout.VARIABLES_FOLDER:
+                places.append(os.path.dirname(folder))
+            for place in places:
+                if any(os.path.lexists(os.path.join(place, name)) for name in layout.FILES):
+                    yield place
+        case MetaGraph() | Graph():
+            paths = [artifact.path]
+            if isinstance(artifact, MetaGraph):
+                paths.append(artifact.graph.path)
+            for path in paths:
+                if path is not None and os.path.basename(path) in layout.FILES:
+                    yield os.path.dirname(os.path.abspath(path))
+
+
+def _source_folders(artifact: Artifact) -> set[str]:
+    """The folders that hold the files of a SavedModel, and those that its links lead to."""
+    if not isinstance(artifact, SavedModel):
+        return set()
+    paths = [file.path for file in artifact.other_files]
+    paths += [asset.file.path for asset in artifact.assets if asset.file is not None]
+    if artifact.path is not None:
+        paths += [os.path.join(artifact.path, name) for name in layout.FILES]
+    if artifact.checkpoint is not None:
+        paths += [file.path for file in artifact.checkpoint.files]
+    paths += [meta.graph.path for meta in artifact.meta_graphs if meta.graph.path is not None]
+    folders = {os.path.realpath(os.path.dirname(path)) for path in paths}
+    return folders | {os.path.dirname(os.path.realpath(path)) for path in paths}
+
+
 def _check_size(pieces: list[bytes | bytearray | memoryview], path: str) -> None:
     size = sum(len(piece) for piece in pieces)
     if size > MAX_MESSAGE:
@@ -75,6 +159,9 @@ def _check_size(pieces: list[bytes | bytearray | memoryview], path: str) -> None
 def _save_saved_model(saved_model: SavedModel, destination: str, overwrite: bool) -> None:
     if not overwrite:
         refuse_existing(destination)
+    if saved_model.checkpoint is not None:
+        refuse_unwritable(saved_model.checkpoint)
+    copied = _files_to_copy(saved_model)
     pieces = encode_saved_model(saved_model)
     _check_size(pieces, destination)
     with staging_folder(destination) as staging:
@@ -84,7 +171,7 @@ def _save_saved_model(saved_model: SavedModel, destination: str, overwrite: bool
             make_folder(os.path.join(folder, layout.VARIABLES_FOLDER))
             prefix = os.path.join(folder, *layout.VARIABLES_PREFIX.split("/"))
             write_bundle(saved_model.checkpoint, prefix, new_file)
-        for name, source, size in _files_to_copy(saved_model):
+        for name, source, size in copied:
             target = os.path.join(folder, *name.split("/"))
             make_folder(os.path.dirname(target))
             with new_file(target) as sink:
@@ -108,7 +195,22 @@ def _files_to_copy(saved_model: SavedModel) -> list[tuple[str, str, int]]:
         name = os.path.relpath(file.path, saved_model.path or ".")
         if name not in _NOT_CARRIED and not name.startswith(".."):
             files.append((name, file.path, file.size))
+    if saved_model.path is not None:
+        for _, path, _ in files:
+            _refuse_link_out(path, saved_model.path)
     return files
+
+
+def _refuse_link_out(path: str, folder: str) -> None:
+    """Raise ConversionError for a link that would bring a file from elsewhere into the result."""
+    root = os.path.realpath(folder)
+    target = os.path.realpath(path)
+    if not target.startswith(root.rstrip("/") + "/"):
+        raise ConversionError(
+            f"found a link to {target}, outside the SavedModel, which is not copied; put the file "
+            "itself in its place",
+            path=path,
+        )
 
 
 def _save_checkpoint(checkpoint: Checkpoint, prefix: str) -> None:
@@ -131,6 +233,7 @@ def _save_checkpoint(checkpoint: Checkpoint, prefix: str) -> None:
             + os.path.join(prefix, "model.ckpt"),
             path=prefix,
         )
+    refuse_unwritable(checkpoint)
     num_shards = checkpoint.num_shards if checkpoint.format == "V2" else 1
     meta_graph = checkpoint.meta_graph
     # The order in which they appear: a reader who finds one finds those before it.

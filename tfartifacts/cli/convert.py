@@ -86,7 +86,7 @@ def convert(
     from tfartifacts.cli.output import write_lines
     from tfartifacts.cli.rendering import Request
     from tfartifacts.convert import convert as convert_artifact
-    from tfartifacts.convert import with_keys
+    from tfartifacts.convert import source_path, with_keys
     from tfartifacts.opening import open_to_convert
     from tfartifacts.report.conversions import (
         conversion_lines,
@@ -95,8 +95,9 @@ def convert(
     )
     from tfartifacts.saving import save
 
+    artifact = open_to_convert(source, follow_external=follow_external)
     result = convert_artifact(
-        open_to_convert(source, follow_external=follow_external),
+        artifact,
         to=None if to is None else to.value,
         inputs=None if inputs is None else with_keys(_split(inputs)),
         outputs=None if outputs is None else with_keys(_split(outputs)),
@@ -105,7 +106,7 @@ def convert(
     )
     save(result, destination)
     written = written_files(result, destination)
-    document = describe_conversion(source, result, destination, written)
+    document = describe_conversion(source_path(artifact) or source, result, destination, written)
     if as_json:
         from tfartifacts.report.json_text import json_lines
 
@@ -117,4 +118,4 @@ def convert(
 
 def _split(options: Sequence[str]) -> list[str]:
     """The parts of comma-separated, repeated options."""
-    return [part for option in options for part in option.split(",") if part]
+    return [part.strip() for option in options for part in option.split(",") if part.strip()]

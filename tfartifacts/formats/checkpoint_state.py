@@ -36,8 +36,9 @@ _LINE = re.compile(
 def read_checkpoint_state(text: bytes) -> CheckpointState:
     """What a state file says.
 
-    Raises FormatError with line and offset for text that TensorFlow does not accept, and for a
-    file without `model_checkpoint_path` or with another number of timestamps than paths.
+    Raises FormatError with the offset for text that TensorFlow does not accept, and for a file
+    without `model_checkpoint_path`. Timestamps may be more or fewer than paths, as TensorFlow
+    reads such a file too.
     """
     if len(text) > MAX_SIZE:
         raise FormatError(f"found {len(text)} bytes, a state file has a few hundred", offset=0)
@@ -45,10 +46,6 @@ def read_checkpoint_state(text: bytes) -> CheckpointState:
     if not state.latest_path:
         raise FormatError(
             "found no model_checkpoint_path, expected the latest checkpoint's path", offset=0
-        )
-    if state.timestamps and len(state.timestamps) != len(state.all_paths):
-        raise FormatError(
-            f"found {len(state.timestamps)} timestamps for {len(state.all_paths)} paths", offset=0
         )
     return state
 

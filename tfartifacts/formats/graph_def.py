@@ -57,24 +57,27 @@ Span = tuple[int, int]
 class EncodedAttrs(Mapping[str, Any]):
     """A node's attributes; a value is decoded when it is asked for."""
 
-    __slots__ = ("_buffer", "_index", "_path", "_spans")
+    __slots__ = ("_base", "_buffer", "_index", "_path", "_spans")
 
-    def __init__(self, buffer: Buffer, spans: Sequence[Span], path: str | None = None) -> None:
+    def __init__(
+        self, buffer: Buffer, spans: Sequence[Span], path: str | None = None, base: int = 0
+    ) -> None:
         self._buffer = buffer
         self._spans = spans
         self._path = path  # for errors: they are met long after the file was opened
+        self._base = base  # where the buffer begins in the file
         self._index: dict[str, Message] | None = None
 
     def _values(self) -> dict[str, Message]:
         if self._index is None:
             entries = (Message(self._buffer, *span) for span in self._spans)
-            with located(self._path):
+            with located(self._path, self._base):
                 self._index = {entry.text(1): entry for entry in entries}
         return self._index
 
     def __getitem__(self, name: str) -> Any:
         entry = self._values()[name]
-        with located(self._path):
+        with located(self._path, self._base):
             encoded = entry.message(2)
             value = None if encoded is None else read_attr(encoded)
         # A tensor is decoded later still.
@@ -91,6 +94,15 @@ class EncodedAttrs(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"EncodedAttrs({dict(self)!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The buffer is the whole file's: one node is pickled with its own part of it.
+        spans = self._spans
+        first = min((start for start, _ in spans), default=0)
+        last = max((end for _, end in spans), default=0)
+        own = [(start - first, end - first) for start, end in spans]
+        buffer = bytes(self._buffer[first:last])
+        return EncodedAttrs, (buffer, own, self._path, self._base + first)
 
     def encoded(self) -> list[Buffer]:
         """The map's entries, as they stand in the file."""

@@ -45,13 +45,12 @@ _TEXT_FIELDS = {
     b"node": "GraphDef",
     b"library": "GraphDef",
     b"versions": "GraphDef",
-    b"version": "GraphDef",
     b"model_checkpoint_path": "CheckpointState",
     b"all_model_checkpoint_paths": "CheckpointState",
     b"all_model_checkpoint_timestamps": "CheckpointState",
     b"last_preserved_timestamp": "CheckpointState",
 }
-_FIRST_FIELD = re.compile(rb"(?:\s|#[^\n]*(?:\n|\Z))*([a-z_]{4,40})\s*[:{<]")
+_FIRST_FIELD = re.compile(rb"(?:\s|#[^\n]*(?:\n|\Z))*([a-z_]{4,40})\s*:?\s*([{<\"'\[\d]?)")
 _COMMENTS_OR_BLANK = re.compile(rb"(?:\s|#[^\n]*(?:\n|\Z))*\Z")
 # An op's name (op_def_builder.cc) or a function's, which are freer.
 _OP_NAME = re.compile(rb"[A-Za-z0-9_.\\/>-]{1,1000}")
@@ -78,6 +77,8 @@ def text_content(data: bytes) -> Content | None:
     """Which message a text file holds, by its first field; None if it is no text of ours."""
     match = _FIRST_FIELD.match(data[: 1 << 16])
     kind = _TEXT_FIELDS.get(match[1]) if match else None
+    if match and kind == "GraphDef" and match[2] not in (b"{", b"<"):
+        return None  # `library: x` may be anything's; a graph's fields are all messages
     return Content(kind, is_text=True) if kind else None
 
 

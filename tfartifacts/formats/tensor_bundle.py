@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import STRING, DType, dtype_from_number
@@ -57,7 +58,7 @@ from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint, File
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Buffer, Deferred, Location, Shape, Sink, TensorValue
 from tfartifacts.model.variables import Variable, VariableSlice
-from tfartifacts.storage.files import BytesSource, describe_file, read_file
+from tfartifacts.storage.files import BytesSource, absolute, describe_file, read_file
 
 if TYPE_CHECKING:
     from tfartifacts.errors import TfArtifactsError
@@ -67,6 +68,10 @@ if TYPE_CHECKING:
 # tensor_bundle.h: what this reader understands, and the least a producer may require of it.
 _VERSION = 1
 _MIN_PRODUCER = 0
+
+# Shards beyond one for each tensor that are believed: a count alone costs a writer two bytes, and
+# whoever copies the bundle a file for each.
+_SPARE_SHARDS = 10_000
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -111,13 +116,13 @@ def read_bundle(prefix: str, index: bytes | None = None) -> Checkpoint:
     """The checkpoint of that prefix; its index is read and checked, its data files only measured.
 
     `index` gives the index file's bytes where they were read already. Data files that are missing
-    or too short are told in Checkpoint.problems. Raises FormatError (with the byte offset) for
-    anything wrong in the index, PathNotFoundError where it is missing.
+    or too short, and tensors that overlap, are told in Checkpoint.problems. Raises FormatError
+    (with the byte offset) for anything wrong in the index, PathNotFoundError where it is missing.
     """
     path = index_file(prefix)
     source = BytesSource(path, read_file(path) if index is None else index)
     header, variables, orphans = read_index(source, prefix)
-    files = _data_files(prefix, header.num_shards, len(variables))
+    files = _data_files(prefix, header.num_shards, variables)
     notes = _stale_files(prefix, header.num_shards)
     if orphans:
         notes = (*notes, f"{orphans} stored slices belong to no variable")
@@ -130,7 +135,7 @@ def read_bundle(prefix: str, index: bytes | None = None) -> Checkpoint:
         versions=header.versions,
         byte_order=header.byte_order,
         files=tuple(file for file in (own, *files) if file is not None),
-        problems_part=Deferred(_FindProblems(prefix, header.num_shards, variables)),
+        problems_part=Deferred(_FindProblems(absolute(prefix), header.num_shards, variables)),
         notes=notes,
     )
 
@@ -302,6 +307,10 @@ def _number(encoded: bytes) -> int:
     return value
 
 
+# Where a tensor begins and ends in its data file, and whose it is.
+Range = tuple[int, int, str]
+
+
 class BundleVariables(Mapping[str, Variable]):
     """A bundle's variables in file order; a Variable is made when it is asked for."""
 
@@ -354,22 +363,47 @@ class BundleVariables(Mapping[str, Variable]):
                 dtype, shape, _ = head
                 yield Variable(name, dtype, shape, BundleTensor(dtype, shape, entry, files))
 
-    def ends(self) -> dict[int, tuple[int, str]]:
-        """For each shard that is used: where its last tensor ends, and that tensor's name."""
-        ends: dict[int, tuple[int, str]] = {}
+    def ranges(self) -> dict[int, list[Range]]:
+        """For each shard that is used, in order: the range of each tensor in its data file."""
+        ranges: dict[int, list[Range]] = {}
         for name, entry in self._entries.items():
             if name not in self._made:
                 shard, offset, size, _ = place_of(entry)
-                if ends.get(shard, (-1, ""))[0] < offset + size:
-                    ends[shard] = (offset + size, name)
+                ranges.setdefault(shard, []).append((offset, offset + size, name))
         for name, variable in self._made.items():
             for value in variable.values:
                 location = value.location
                 assert location is not None  # a BundleTensor has one
-                end = location.offset + location.size
-                if ends.get(location.shard, (-1, ""))[0] < end:
-                    ends[location.shard] = (end, name)
-        return ends
+                part = (location.offset, location.offset + location.size, name)
+                ranges.setdefault(location.shard, []).append(part)
+        return dict(sorted(ranges.items()))
+
+    def overlaps(self, ranges: dict[int, list[Range]]) -> Iterator[FormatError]:
+        """An error for each data file in which tensors lie over each other.
+
+        No writer makes such a file, but a small one could hold thousands of large tensors.
+        """
+        for shard, parts in ranges.items():
+            found = 0
+            message = ""
+            first = 0
+            reached, holder = 0, ""
+            for start, end, name in sorted(parts):
+                if start < reached and start < end:
+                    found += 1
+                    if found == 1:
+                        first = start
+                        message = (
+                            f"found {name!r} at bytes {start} to {end}, of which {holder!r} holds "
+                            f"those up to {reached}, expected each tensor in bytes of its own"
+                        )
+                if end > reached:
+                    reached, holder = end, name
+            if found > 1:
+                message += f"; {found - 1} more overlap in this file"
+            if found:
+                path = data_file(self._files.prefix, shard, self._files.num_shards)
+                yield FormatError(message, path=path, offset=first)
 
 
 class _Values(ValuesView[Variable]):
@@ -389,7 +423,7 @@ class _Items(ItemsView[str, Variable]):
 def _parse_entries(
     entries: Iterable[tuple[bytes, bytes]], header: Header, prefix: str
 ) -> tuple[BundleVariables, int]:
-    files = DataFiles(prefix, header.num_shards, header.byte_order)
+    files = DataFiles(absolute(prefix), header.num_shards, header.byte_order)
     named: dict[str, bytes] = {}
     sliced: dict[str, tuple[bytes, Entry]] = {}
     stored_slices: dict[bytes, bytes] = {}
@@ -523,17 +557,24 @@ def _partitioned_variable(
     return Variable(name, entry.dtype, entry.shape, None, tuple(parts))
 
 
-def _data_files(prefix: str, num_shards: int, num_variables: int) -> list[File]:
+def _most_shards(variables: Mapping[str, Variable]) -> int:
+    return sum(len(variable.values) for variable in variables.values()) + _SPARE_SHARDS
+
+
+def _data_files(prefix: str, num_shards: int, variables: BundleVariables) -> list[File]:
     """The data files there are."""
-    # A hostile header may claim 2^31 shards: no more are looked for than can hold something.
-    shards = range(min(num_shards, num_variables + 10_000))
+    most = num_shards
+    if num_shards > _SPARE_SHARDS:
+        # A hostile header may claim 2^31 shards: no more are looked for than can hold something.
+        most = min(num_shards, _most_shards(variables))
+    shards = range(most)
     files = (describe_file(data_file(prefix, shard, num_shards)) for shard in shards)
     return [file for file in files if file is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class _FindProblems:
-    """Looks, when called, for data files that are missing or too short."""
+    """Looks, when called, for data files that are missing or too short, and for overlaps."""
 
     prefix: str
     num_shards: int
@@ -541,7 +582,9 @@ class _FindProblems:
 
     def __call__(self) -> tuple[TfArtifactsError, ...]:
         problems: list[TfArtifactsError] = []
-        for shard, (end, name) in sorted(self.variables.ends().items()):
+        ranges = self.variables.ranges()
+        for shard, parts in ranges.items():
+            _, end, name = max(parts, key=itemgetter(1))
             path = data_file(self.prefix, shard, self.num_shards)
             file = describe_file(path)
             if file is None:
@@ -561,7 +604,7 @@ class _FindProblems:
                         offset=file.size,
                     )
                 )
-        return tuple(problems)
+        return (*problems, *self.variables.overlaps(ranges))
 
 
 def _stale_files(prefix: str, num_shards: int) -> tuple[str, ...]:
@@ -581,6 +624,32 @@ def _stale_files(prefix: str, num_shards: int) -> tuple[str, ...]:
     )
 
 
+def refuse_unwritable(checkpoint: Checkpoint) -> None:
+    """Raise FormatError for a bundle that would come out far larger than it is stored.
+
+    That is one with many more shards than tensors, or with tensors that share bytes. Variables
+    that a caller put together are his own: several may have one value.
+    """
+    _refuse_empty_shards(checkpoint)
+    variables = checkpoint.variables
+    if isinstance(variables, BundleVariables):
+        for overlap in variables.overlaps(variables.ranges()):
+            raise overlap
+
+
+def _refuse_empty_shards(checkpoint: Checkpoint) -> None:
+    num_shards = checkpoint.num_shards
+    if checkpoint.format != "V2" or num_shards <= _SPARE_SHARDS:
+        return
+    most = _most_shards(checkpoint.variables)
+    if num_shards > most:
+        raise FormatError(
+            f"found {num_shards} shards for {most - _SPARE_SHARDS} stored tensors, expected at "
+            f"most {most}: each would be a file to write",
+            path=index_file(checkpoint.path),
+        )
+
+
 def write_bundle(
     checkpoint: Checkpoint, prefix: str, create: Callable[[str], AbstractContextManager[Sink]]
 ) -> None:
@@ -588,8 +657,9 @@ def write_bundle(
 
     `create` opens a new file for writing. Variables stay in their shard and in the order of their
     source's data file, so that a bundle TensorFlow wrote comes out byte for byte. Every value's
-    stored checksum is compared on the way.
+    stored checksum is compared on the way. See refuse_unwritable for what comes first.
     """
+    _refuse_empty_shards(checkpoint)
     num_shards = checkpoint.num_shards if checkpoint.format == "V2" else 1
     slices = [
         (variable, part) for variable in checkpoint.variables.values() for part in _parts(variable)

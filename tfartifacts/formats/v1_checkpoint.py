@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import DType, dtype_from_number
-from tfartifacts.errors import FormatError, PathNotFoundError, located
+from tfartifacts.errors import FormatError, NotThisFormatError, PathNotFoundError, located
 from tfartifacts.formats.shapes import read_shape
 from tfartifacts.formats.slices import (
     Extents,
@@ -40,7 +40,7 @@ from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Always, Buffer, Deferred, Shape
 from tfartifacts.model.variables import Variable, VariableSlice
-from tfartifacts.storage.files import FileSource, describe_file, not_readable
+from tfartifacts.storage.files import FileSource, absolute, describe_file, not_readable
 
 if TYPE_CHECKING:
     from tfartifacts.errors import TfArtifactsError
@@ -56,6 +56,22 @@ def prefix_of_shard(path: str) -> str | None:
     """`runs/model` for `runs/model-00000-of-00002`, also for `?????` as number; else None."""
     match = _SHARD_FILE.search(path)
     return path[: match.start()] if match else None
+
+
+def set_of_shard(path: str) -> str | None:
+    """What to open for a shard's name or the pattern of a set; None for any other name.
+
+    The prefix alone if it has one set of shards; the pattern `runs/model-?????-of-00002`, as
+    TensorFlow calls a set, where saves of several numbers of shards lie side by side.
+    """
+    match = _SHARD_FILE.search(path)
+    if match is None:
+        return None
+    prefix = path[: match.start()]
+    num_shards = int(match[2])
+    if set(_shard_sets(prefix)) <= {num_shards}:
+        return prefix
+    return f"{prefix}-?????-of-{num_shards:05d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +125,41 @@ def shard_files(prefix: str) -> tuple[str, ...]:
     """
     if os.path.isfile(prefix):
         return (prefix,)
+    match = _SHARD_FILE.search(prefix)
+    if match is not None:
+        return tuple(_shard_sets(prefix[: match.start()]).get(int(match[2]), ()))
+    sets = _shard_sets(prefix)
+    if not sets:
+        return ()
+    return tuple(max(sets.items(), key=lambda item: (len(item[1]) == item[0], item[0]))[1])
+
+
+def _shard_sets(prefix: str) -> dict[int, list[str]]:
+    """The shards there are of a prefix, by the number of shards in their names."""
     folder, base = os.path.split(prefix)
     try:
         names = os.listdir(folder or ".")
     except (OSError, ValueError):
-        return ()
+        return {}
     sets: dict[int, list[str]] = {}
     for name in sorted(names):
         match = _SHARD_FILE.search(name) if name.startswith(base + "-") else None
-        if match and match.start() == len(base):
+        if match and match.start() == len(base) and "?" not in match[1]:
             sets.setdefault(int(match[2]), []).append(os.path.join(folder, name))
-    if not sets:
-        return ()
-    return tuple(max(sets.items(), key=lambda item: (len(item[1]) == item[0], item[0]))[1])
+    return sets
+
+
+def _refuse_several_sets(prefix: str) -> None:
+    if os.path.isfile(prefix) or _SHARD_FILE.search(prefix):
+        return
+    complete = [paths for number, paths in _shard_sets(prefix).items() if len(paths) == number]
+    if len(complete) > 1:
+        first = " or ".join(os.path.basename(paths[0]) for paths in complete)
+        raise NotThisFormatError(
+            f"found {len(complete)} sets of shards, expected one; pass a shard of the one meant: "
+            f"{first}",
+            path=prefix,
+        )
 
 
 def read_v1_checkpoint(prefix: str) -> Checkpoint:
@@ -129,6 +167,7 @@ def read_v1_checkpoint(prefix: str) -> Checkpoint:
 
     Raises FormatError (with the byte offset), PathNotFoundError where there is none.
     """
+    _refuse_several_sets(prefix)
     paths = shard_files(prefix)
     if not paths:
         raise PathNotFoundError("no such checkpoint", path=prefix)
@@ -140,7 +179,7 @@ def read_v1_checkpoint(prefix: str) -> Checkpoint:
         if file is None:
             raise not_readable(path, FileNotFoundError(2, ""))
         files.append(file)
-        table = open_table(FileSource(path, file.size))
+        table = open_table(FileSource(absolute(path), file.size))
         with located(path):
             versions = _read_header(table, stored)
     num_shards, problems = _missing_shards(paths)

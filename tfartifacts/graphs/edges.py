@@ -131,6 +131,37 @@ def edges_of(graph: Graph) -> Edges:
     return Edges(graph.nodes)
 
 
+def needed(edges: Edges, tensors: Iterable[str], fed: Iterable[str]) -> set[int]:
+    """The nodes that run to compute some tensors while others are fed, as a session prunes.
+
+    An edge that is fed is not followed; the node behind it may still be needed for another of
+    its outputs. Tensors of nodes that are not there are left out.
+    """
+    fed_tensors = {
+        (edges.position.get(parsed.node), parsed.output) for parsed in map(parse_input, fed)
+    }
+    starts = [parse_input(tensor) for tensor in tensors]
+    todo = [
+        edges.position[start.node]
+        for start in starts
+        if start.node in edges.position
+        and (edges.position[start.node], start.output) not in fed_tensors
+    ]
+    found = set(todo)
+    while todo:
+        index = todo.pop()
+        sources = [
+            producer
+            for producer, output in zip(edges.producers[index], edges.outputs[index], strict=True)
+            if (producer, output) not in fed_tensors
+        ]
+        for source in (*sources, *edges.control[index]):
+            if source not in found:
+                found.add(source)
+                todo.append(source)
+    return found
+
+
 def walk(
     starts: Iterable[int],
     towards: Sequence[Sequence[Iterable[int]]],

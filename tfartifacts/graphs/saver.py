@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import UnsupportedError, name_not_found
-from tfartifacts.graphs.edges import Edges, edges_of, parse_input
+from tfartifacts.graphs.edges import Edges, edges_of, needed, parse_input
 from tfartifacts.model import FunctionCall, Graph, MetaGraph, Node
 from tfartifacts.model.graphs import ConstantValue
 
@@ -114,26 +114,26 @@ def restored_tables(meta_graph: MetaGraph) -> tuple[str, ...]:
 
 
 def unrestored_state(
-    source: MetaGraph | Graph, outputs: Iterable[str]
+    source: MetaGraph | Graph, outputs: Iterable[str], fed: Iterable[str] = ()
 ) -> tuple[UnrestoredState, ...]:
     """State the outputs need and the saver does not restore, in file order.
 
-    `outputs` are tensor or node names. A bare graph has no saver: all its state is unrestored.
-    Raises NameNotFoundError for an output that is not there; errors as restored_variables.
+    `outputs` and `fed` are tensor or node names; what lies behind a fed tensor is not needed. A
+    bare graph has no saver: all its state is unrestored. Raises NameNotFoundError for an output
+    that is not there; errors as restored_variables.
     """
     graph = source.graph
     edges = edges_of(graph)
-    starts: list[int] = []
-    for name in outputs:
-        node = parse_input(name.removeprefix("^")).node
+    wanted = [name.removeprefix("^") for name in outputs]
+    for name in wanted:
+        node = parse_input(name).node
         if node not in edges.position:
             raise name_not_found("node", node, edges.position)
-        starts.append(edges.position[node])
     found = _restore_walk(source, edges) if isinstance(source, MetaGraph) else _RestoreWalk()
     names = [*(item.variable for item in found.variables), *found.tables]
     restored = {_resource(edges.nodes[index]) for index in edges.indices(names)}
     states: list[UnrestoredState] = []
-    for index in sorted(edges.ancestors(starts)):
+    for index in sorted(needed(edges, wanted, fed)):
         node_ = edges.nodes[index]
         kind = kind_of_state(node_.op)
         if kind is None or _resource(node_) in restored:

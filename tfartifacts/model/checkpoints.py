@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # What every TensorFlow so far writes (tensor_bundle.h, kTensorBundleVersion).
 BUNDLE_VERSIONS = Versions(producer=1)
 
-_STEP = re.compile(r"-(\d{1,18})\Z")
+# Keras' ModelCheckpoint adds `.ckpt`, a set of V1 shards its pattern.
+_STEP = re.compile(r"-(\d{1,18})(?:\.ckpt)?(?:-\?{5}-of-\d+)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,9 @@ class Checkpoint:
 
     @property
     def problems(self) -> tuple[TfArtifactsError, ...]:
-        """Faults seen without reading values: data files missing, or shorter than the index says.
+        """Faults seen without reading values, looked for when first asked for.
 
-        Looked for when first asked for.
+        Data files that are missing or shorter than the index says; tensors that overlap.
         """
         return self.problems_part.get()
 
@@ -133,7 +134,7 @@ class Checkpoint:
 class CheckpointState:
     """A `checkpoint` state file as written (checkpoint_state.proto), paths untouched.
 
-    Times are seconds since 1970; `timestamps` is empty or as long as `all_paths`.
+    Times are seconds since 1970; `timestamps` belong to `all_paths` where they are as many.
     """
 
     latest_path: str
@@ -147,8 +148,8 @@ class StateEntry:
     """One path of a state file and what became of it.
 
     `prefix` is where the checkpoint was found, None if nowhere. `relocated`: not at the recorded
-    path, but beside the state file. `outside`: the recorded path leads out of the folder and was
-    not followed.
+    path, but beside the state file. `outside`: there is a checkpoint at the recorded path, but it
+    leads out of the folder and was not followed.
     """
 
     recorded: str
@@ -163,9 +164,9 @@ class CheckpointDirectory:
     """A folder of checkpoints with its state file.
 
     `checkpoints` are those the state file names and that are there, oldest first; without a state
-    file all there are, by step. `unlisted` are there but not named. `latest` is the one the
-    state file calls the latest (without a state file: the last one), None if it is gone. `broken`
-    maps the prefix of a checkpoint that cannot be opened to the reason.
+    file all there are, in the natural order of their names. `unlisted` are there but not named.
+    `latest` is the one the state file calls the latest (without a state file: the last one), None
+    if it is gone. `broken` maps the prefix of a checkpoint that cannot be opened to the reason.
     """
 
     kind: ClassVar[str] = "checkpoint-directory"

@@ -29,7 +29,7 @@ def describe_conversion(
         "kind": result.kind,
         "path": destination,
         "source": source,
-        "notes": list(result.notes),
+        "notes": [*result.notes, *destination_notes(destination)],
         "files": [describe_file(file) for path in written if (file := look_at(path)) is not None],
     }
     checkpoint = result if isinstance(result, Checkpoint) else result.checkpoint
@@ -57,9 +57,19 @@ def written_files(result: SavedModel | Checkpoint, destination: str) -> list[str
             for name in names
         )
     folder, base = os.path.split(destination)
-    names = os.listdir(folder or ".")
-    own = (name for name in names if name.startswith(base + ".") or name == _STATE_FILE)
-    return sorted(os.path.join(folder, name) for name in own)
+    shards = result.num_shards if result.format == "V2" else 1
+    own = [f"{base}.data-{shard:05d}-of-{shards:05d}" for shard in range(shards)]
+    own += [f"{base}.index", f"{base}.meta", _STATE_FILE]
+    return sorted(path for name in own if os.path.exists(path := os.path.join(folder, name)))
+
+
+def destination_notes(destination: str) -> tuple[str, ...]:
+    """What is odd about where a result was written."""
+    if any(character in os.path.abspath(destination) for character in "[]*?"):
+        return (
+            "TensorFlow takes [ ] * ? in a path for a pattern and will not find this one; move it",
+        )
+    return ()
 
 
 def conversion_lines(document: Document, layout: Layout) -> Iterator[str]:
@@ -90,9 +100,9 @@ def _lines(document: Document, layout: Layout) -> Iterator[str]:
         columns = (
             Column(""),
             Column("key", elastic=True),
-            Column("tensor", elastic=True),
-            Column("dtype"),
-            Column("shape"),
+            Column("tensor"),
+            Column("dtype", below=True),
+            Column("shape", below=True),
         )
         yield from layout.table(f"signature {key}", columns, rows)
     yield from layout.notes(document["notes"])

@@ -15,6 +15,7 @@ exact: a byte that is not UTF-8 is the lone surrogate U+DC80-DCFF of Python's su
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,8 @@ def describe(artifact: Artifact, view: View = EVERYTHING) -> Report:
     """The document of an artifact. Reads values only where the view asks for them."""
     findings = Findings()
     document: Document = {"schema": SCHEMA, "kind": artifact.kind, "path": artifact.path}
+    if isinstance(artifact, CheckpointDirectory):
+        document["path"] = artifact.path or os.curdir
     document |= _describe(artifact, view, findings)
     if view.values:
         from tfartifacts.report.values import describe_values

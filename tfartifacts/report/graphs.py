@@ -6,22 +6,28 @@ from base64 import b64encode
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tfartifacts.errors import FormatError, TfArtifactsError
+from tfartifacts.graphs.signature_check import (
+    INTERNAL_SIGNATURES,
+    signature_problems,
+    unfed_placeholders,
+)
 from tfartifacts.model.tensors import PLACEHOLDER_OPS, output_dtype, output_shape
-from tfartifacts.report.findings import Findings
+from tfartifacts.report.findings import Findings, describe_error
 from tfartifacts.report.view import Document, View
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tfartifacts.dtypes import DType
     from tfartifacts.graphs.candidates import Candidate
     from tfartifacts.model.graphs import Argument, Function, Graph, Node, TensorInfo
     from tfartifacts.model.saved_models import Collection, MetaGraph, Saver, Signature
     from tfartifacts.model.values import PartialShape
 
-# Signatures with which a SavedModel tells its loader what to run; no caller's concern.
-INTERNAL_SIGNATURES = "__saved_model_"
-
 
 def describe_meta_graph(meta_graph: MetaGraph, view: View, findings: Findings) -> Document:
+    """A graph with all that belongs to it; signatures that do not fit it are damage."""
     document: Document = {
         "tags": sorted(meta_graph.tags),
         "tensorflow_version": meta_graph.tensorflow_version,
@@ -33,6 +39,8 @@ def describe_meta_graph(meta_graph: MetaGraph, view: View, findings: Findings) -
         "signatures": {
             key: describe_signature(signature) for key, signature in meta_graph.signatures.items()
         },
+        "problems": _problems(meta_graph, findings),
+        "unfed": _unfed(meta_graph, findings),
         "candidates": None,
         "saver": None if meta_graph.saver is None else describe_saver(meta_graph.saver),
         "collections": {
@@ -52,6 +60,36 @@ def describe_meta_graph(meta_graph: MetaGraph, view: View, findings: Findings) -
     if view.complete or view.shows("candidates") or not callable_signatures:
         document["candidates"] = describe_candidates(meta_graph, findings)
     return document
+
+
+def _problems(meta_graph: MetaGraph, findings: Findings) -> list[Document]:
+    """Tensors of signatures that the graph does not have as the signature says."""
+    documents: list[Document] = []
+    with findings.damaged():
+        for problem in signature_problems(meta_graph):
+            error = FormatError(str(problem), path=meta_graph.path)
+            findings.damage.append(error)
+            documents.append(
+                {
+                    **describe_error(error),
+                    "signature": problem.key,
+                    "side": problem.side,
+                    "key": problem.name,
+                    "tensor": problem.tensor,
+                }
+            )
+    return documents
+
+
+def _unfed(meta_graph: MetaGraph, findings: Findings) -> list[Document]:
+    """Placeholders that outputs of signatures need and their inputs do not feed."""
+    with findings.damaged():
+        graph = meta_graph.graph
+        return [
+            {**_describe_output(graph, graph[unfed.node]), "signatures": list(unfed.signatures)}
+            for unfed in unfed_placeholders(meta_graph)
+        ]
+    return []
 
 
 def describe_graph_def(graph: Graph, view: View, findings: Findings) -> Document:
@@ -166,8 +204,9 @@ def describe_candidates(source: MetaGraph | Graph, findings: Findings) -> Docume
     """Tensors that look like inputs and outputs, the likeliest first; None if it cannot be told.
 
     `flags` are the proposal as arguments of `convert`, empty without an output to propose.
+    `refused` is why a conversion with them would be, beside a checkpoint; null if it would not.
     """
-    from tfartifacts.graphs.candidates import as_flags, candidates
+    from tfartifacts.graphs.candidates import as_flags, candidates, proposed
 
     with findings.damaged():
         found = candidates(source)
@@ -175,8 +214,27 @@ def describe_candidates(source: MetaGraph | Graph, findings: Findings) -> Docume
             "inputs": [_describe_candidate(candidate) for candidate in found.inputs],
             "outputs": [_describe_candidate(candidate) for candidate in found.outputs],
             "flags": as_flags(found),
+            "refused": _refused(source, *proposed(found)),
         }
     return None
+
+
+def _refused(
+    source: MetaGraph | Graph, inputs: Sequence[str], outputs: Sequence[str]
+) -> str | None:
+    """Why those inputs and outputs cannot be a signature of a checkpoint of this graph."""
+    if not outputs:
+        return None
+    from tfartifacts.graphs.saver import unrestored_state
+
+    try:
+        state = unrestored_state(source, outputs, fed=inputs)
+    except TfArtifactsError as error:
+        return error.message
+    if not state:
+        return None
+    more = f" (and {len(state) - 1} more like it)" if len(state) > 1 else ""
+    return f"{state[0].node} ({state[0].op}) is needed, and the saver does not restore it{more}"
 
 
 def _describe_candidate(candidate: Candidate) -> Document:

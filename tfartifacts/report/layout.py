@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tfartifacts.report.escape import printable
-from tfartifacts.report.tables import GAP, Column, table
+from tfartifacts.report.tables import GAP, Column, table, wrapped
 
 _LABEL_WIDTH = 14
 
@@ -36,19 +36,11 @@ class Layout:
         """`  label         value`, a line each; facts without a value are left out."""
         for label, value in facts:
             if value:
-                yield from self._wrapped(f"{GAP}{label:<{_LABEL_WIDTH}}", self.safe(value))
+                yield from self.wrapped(f"{GAP}{label:<{_LABEL_WIDTH}}", self.safe(value))
 
-    def _wrapped(self, start: str, text: str) -> Iterator[str]:
+    def wrapped(self, start: str, text: str) -> Iterator[str]:
         """The text after `start`, broken at spaces where it would run over the edge."""
-        room = None if self.width is None else self.width - len(start)
-        while room is not None and len(text) > room:
-            # After a comma if there is one in the second half, so that pairs stay together.
-            end = text.rfind(", ", room // 2, room) + 1 or text.rfind(" ", 1, room + 1)
-            if end <= 0:
-                break
-            yield start + text[:end]
-            start, text = " " * len(start), text[end + 1 :]
-        yield start + text
+        yield from wrapped(start, text, self.width)
 
     def table(
         self,
@@ -77,4 +69,4 @@ class Layout:
 
     def notes(self, notes: Sequence[str]) -> Iterator[str]:
         for note in notes:
-            yield from self._wrapped(f"{GAP}note: ", self.safe(note))
+            yield from self.wrapped(f"{GAP}note: ", self.safe(note))

@@ -27,12 +27,15 @@ class Column:
     """How one column is shown.
 
     An elastic one gives way on a narrow terminal: in its middle, or at its end if it is prose.
+    Those that go `below` are, where the rows do not fit, shown on a line below each row, prose
+    first.
     """
 
     title: str
     right: bool = False
     elastic: bool = False
     prose: bool = False
+    below: bool = False
 
 
 Columns = tuple[Column, ...]
@@ -55,19 +58,64 @@ def table(
         max(len(column.title), *(display_width(row[i]) for row in safe))
         for i, column in enumerate(columns)
     ]
+    below: list[str] = []
     if width is not None:
+        beside = _beside(columns, widths, width - len(indent))
+        if len(beside) < len(columns):
+            below = [_rest(row, beside) for row in safe]
+            columns = [columns[i] for i in beside]
+            widths = [widths[i] for i in beside]
+            safe = [[row[i] for i in beside] for row in safe]
         limits = fitting(columns, widths, width - len(indent))
         for i, (natural, limit) in enumerate(zip(widths, limits, strict=True)):
             if limit < natural:
                 for row in safe:
                     row[i] = elide(row[i], limit, at_end=columns[i].prose)
         widths = limits
+        if below and not columns[-1].right:
+            # What is never cut may run over the edge; the line under its title need not.
+            room = width - len(indent) - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
+            widths = [*widths[:-1], min(widths[-1], max(room, NARROWEST))]
     if long or any(not text.isascii() for row in safe for text in row):
         lines = aligned(columns, safe, widths)
     else:
         lines = _tabulated(columns, safe, widths)
-    for line in lines:
+    for number, line in enumerate(lines):
         yield indent + line
+        # The first two lines are the head.
+        if width is not None and number > 1 and below and (text := below[number - 2]):
+            yield from wrapped(indent * 3, text, width)
+
+
+def _beside(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """The columns that stay in the rows: all if they fit, else without prose that goes below.
+
+    If that is not enough, without all that goes below.
+    """
+    everything = range(len(columns))
+    without_prose = [i for i in everything if not (columns[i].below and columns[i].prose)]
+    for beside in (list(everything), without_prose):
+        if sum(widths[i] for i in beside) + len(GAP) * (len(beside) - 1) <= width:
+            return beside
+    return [i for i in everything if not columns[i].below]
+
+
+def _rest(row: Sequence[str], beside: Sequence[int]) -> str:
+    """The cells of a row that are not shown beside each other, as text."""
+    return GAP.join(text for i, text in enumerate(row) if i not in beside and text)
+
+
+def wrapped(start: str, text: str, width: int | None) -> Iterator[str]:
+    """The text after `start`, broken at spaces where it would run over the edge."""
+    room = None if width is None else width - len(start)
+    while room is not None and len(text) > room:
+        # After a comma if there is one in the second half, so that pairs stay together.
+        end = text.rfind(", ", room // 2, room) + 1 or text.rfind(" ", 1, room + 1)
+        if end <= 0:
+            break
+        yield start + text[:end]
+        start, text = " " * len(start), text[end + 1 :]
+    yield start + text
 
 
 def _tabulated(

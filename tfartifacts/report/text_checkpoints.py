@@ -76,7 +76,7 @@ def _kept_lines(document: Document, layout: Layout) -> Iterator[str]:
         Column("checkpoint", elastic=True),
         Column("step", right=True),
         # The file system's time is when a copy was made, as often as not.
-        Column("saved (UTC)" if times == {"state file"} else "written (UTC)"),
+        Column("saved (UTC)" if times == {"state file"} else "file time (UTC)"),
         Column("size", right=True),
         Column("state"),
     )
@@ -147,7 +147,7 @@ def _summary_lines(document: Document, layout: Layout) -> Iterator[str]:
         ("format", f"{document['format']}, {shards}{order}"),
         ("step", "" if document["step"] is None else count(document["step"])),
         (
-            "written" if document["time_source"] == "file" else "saved",
+            "file time" if document["time_source"] == "file" else "saved",
             f"{readable_time(document['time'])} UTC" if document["time"] else "",
         ),
         ("files", _files(document["files"], document["file_bytes"])),
@@ -225,7 +225,7 @@ def _content_lines(document: Document, layout: Layout, *, usually: bool = True) 
         columns: Columns = (
             Column("file", elastic=True),
             Column("size", right=True),
-            Column("written (UTC)"),
+            Column("file time (UTC)"),
         )
         yield from layout.table("Files", columns, rows, empty="none")
     if layout.shows("variables", usually=usually):

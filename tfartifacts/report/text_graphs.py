@@ -15,7 +15,8 @@ _INTERNAL = "__saved_model_"
 _MOST_OPS = 8
 _MOST_CANDIDATES = 6  # of each side, where nobody asked for them
 
-_TENSOR_COLUMNS = (Column("tensor", elastic=True), Column("dtype"), Column("shape"))
+# Names of tensors are there to be copied: never cut, rather is what follows put below.
+_TENSOR_COLUMNS = (Column("tensor"), Column("dtype", below=True), Column("shape", below=True))
 
 
 def graph_lines(document: Document | None, layout: Layout, *, convert: str | None) -> Iterator[str]:
@@ -32,7 +33,7 @@ def graph_lines(document: Document | None, layout: Layout, *, convert: str | Non
 
 def meta_graph_lines(document: Document, layout: Layout) -> Iterator[str]:
     yield f"Meta graph {document['path'] or ''}".rstrip()
-    yield from _graph_lines(document, layout, convert=document["path"])
+    yield from _graph_lines(document, layout, convert=document["checkpoint_prefix"] or "")
 
 
 def graph_def_lines(document: Document, layout: Layout) -> Iterator[str]:
@@ -76,13 +77,15 @@ def _assets_lines(assets: Sequence[Document], layout: Layout) -> Iterator[str]:
     columns = (
         Column("asset", elastic=True),
         Column("size", right=True),
-        Column("path fed to", elastic=True),
+        Column("path fed to"),
     )
     yield from layout.table("Assets", columns, rows, empty="" if not layout.sections else "none")
 
 
 def _graph_lines(document: Document, layout: Layout, *, convert: str | None) -> Iterator[str]:
+    """`convert` is what the proposed command would convert, "" if nothing; None: no proposal."""
     yield from layout.facts(list(_facts(document, layout)))
+    yield from layout.notes([problem["message"] for problem in document.get("problems", ())])
     yield from layout.notes(document["notes"])
     signatures = callable_signatures(document)
     if layout.shows("signatures"):
@@ -90,33 +93,23 @@ def _graph_lines(document: Document, layout: Layout, *, convert: str | None) -> 
     if layout.shows("candidates", usually=not signatures) and document["candidates"] is not None:
         yield from _candidates_lines(document["candidates"], layout, convert)
     if layout.shows("placeholders", usually=bool(signatures)):
-        yield from _placeholders_lines(document, signatures, layout)
+        yield from _placeholders_lines(document, layout)
     yield from _detail_lines(document, layout)
 
 
-def _placeholders_lines(
-    document: Document, signatures: Mapping[str, Document], layout: Layout
-) -> Iterator[str]:
-    """All where asked for; else those that no signature, asset or saver feeds."""
+def _placeholders_lines(document: Document, layout: Layout) -> Iterator[str]:
+    """All where asked for; else those that callers of a signature would have to feed besides."""
     if layout.sections:
         rows = [_tensor_row(placeholder) for placeholder in document["placeholders"]]
         yield from layout.table("Placeholders", _TENSOR_COLUMNS, rows, empty="none")
         return
-    fed = {
-        part["name"]
-        for signature in signatures.values()
-        for info in signature["inputs"].values()
-        for part in (info, *_parts(info))
-    }
-    if (saver := document.get("saver")) is not None:
-        fed.add(saver["filename_tensor_name"])
-    fed |= {asset["tensor_name"] for asset in document.get("asset_files", ())}
     rows = [
-        _tensor_row(placeholder)
-        for placeholder in document["placeholders"]
-        if placeholder["name"] not in fed
+        [*_tensor_row(placeholder), ", ".join(placeholder["signatures"])]
+        for placeholder in document.get("unfed", ())
     ]
-    yield from layout.table("Placeholders that no signature feeds", _TENSOR_COLUMNS, rows)
+    columns: Columns = (*_TENSOR_COLUMNS, Column("needed by signature", prose=True, below=True))
+    title = "Placeholders that outputs of a signature need and its inputs lack"
+    yield from layout.table(title, columns, rows)
 
 
 def callable_signatures(document: Document) -> dict[str, Document]:
@@ -229,17 +222,28 @@ def _candidates_lines(candidates: Document, layout: Layout, convert: str | None)
         for side in ("inputs", "outputs")
         for candidate in (candidates[side][:most] if most else candidates[side])
     ]
-    columns = (Column("role"), *_TENSOR_COLUMNS, Column("why", elastic=True, prose=True))
+    columns = (Column("role"), *_TENSOR_COLUMNS, Column("why", prose=True, below=True))
     title = "Candidates for a signature, likeliest first"
     yield from layout.table(title, columns, rows, empty="none found")
-    if convert is not None and candidates["flags"]:
-        yield ""
-        yield "To convert"
-        words = ["tfartifacts", "convert", convert, "DESTINATION", *candidates["flags"]]
-        yield f"  {' '.join(map(shell_quote, words))}"
-        for candidate in candidates["inputs"]:
-            if candidate["connected"] and candidate["role"] != "input":
-                yield from layout.notes([f"the result depends on {candidate['name']} too"])
+    if candidates["flags"] and convert is not None:
+        yield from _convert_lines(candidates, layout, convert)
+
+
+def _convert_lines(candidates: Document, layout: Layout, convert: str) -> Iterator[str]:
+    """The command that takes the proposal, or in a line why there is none."""
+    yield ""
+    if not convert:
+        yield "Not to be converted: there is no checkpoint of this name beside the graph"
+        return
+    if candidates["refused"] is not None:
+        yield from layout.wrapped("", layout.safe(f"Not to be converted: {candidates['refused']}"))
+        return
+    yield "To convert"
+    words = ["tfartifacts", "convert", convert, "DESTINATION", *candidates["flags"]]
+    yield f"  {' '.join(map(shell_quote, words))}"
+    for candidate in candidates["inputs"]:
+        if candidate["connected"] and candidate["role"] != "input":
+            yield from layout.notes([f"the result depends on {candidate['name']} too"])
 
 
 def _role(candidate: Document) -> str:

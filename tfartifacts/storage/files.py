@@ -104,6 +104,14 @@ def stream_range(path: str, offset: int, size: int) -> Iterator[memoryview]:
             size -= count
 
 
+def absolute(path: str) -> str:
+    """The path from the root, so that what is read later does not depend on the current folder."""
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the current folder is gone
+        return path
+
+
 def describe_file(path: str) -> File | None:
     """Size and time of a regular file; None where there is none."""
     try:
@@ -113,6 +121,26 @@ def describe_file(path: str) -> File | None:
     if not stat.S_ISREG(status.st_mode):
         return None
     return File(path, status.st_size, status.st_mtime)
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Device and inode, the same by whatever name and through links; None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def with_parents(folder: str) -> Iterator[str]:
+    """A folder and those it is in, innermost first, links resolved; it need not exist."""
+    folder = os.path.realpath(folder or ".")
+    while True:
+        yield folder
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return
+        folder = parent
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
+from tfartifacts.dtypes import DType
 from tfartifacts.graphs.candidates.ops import (
     ACTIVATIONS,
+    CARRIES_FILENAME,
     LAYER_OPS,
     METRIC_OPS,
+    SAVER_OPS,
     VARIABLE_OPS,
     is_plumbing,
     is_stack,
@@ -48,6 +51,7 @@ def find_machinery(edges: Edges, saver: Saver | None) -> Machinery:
     plumbing = _with_op(edges, {op for op in ops if is_plumbing(op)})
     if saver is not None:
         plumbing |= _of_saver(edges, saver)
+    plumbing |= _of_savers(edges)
     gradients = {i for i, node in enumerate(edges.nodes) if is_in_gradient_scope(node.name)}
     machinery = updates | plumbing | gradients
     after_gradients = _after(gradients, edges)
@@ -70,6 +74,46 @@ def _of_saver(edges: Edges, saver: Saver) -> set[int]:
     filename = edges.indices(name for name in [saver.filename_tensor_name] if name)
     restore = edges.indices(name for name in [saver.restore_op_name] if name)
     return edges.ancestors(filename) | edges.descendants([*filename, *restore])
+
+
+def _of_savers(edges: Edges) -> set[int]:
+    """Filenames that are fed to savers, and what is between: recognised where no saver is named.
+
+    A string placeholder is one if all that is made of it ends in ops that save and restore.
+    """
+    ends = _with_op(edges, SAVER_OPS)
+    inside = edges.ancestors(ends, control=False) - ends
+    inside = {index for index in inside if _carries_filename(edges.nodes[index])}
+    todo = [
+        user
+        for index in inside
+        for user in edges.consumers[index]
+        if user not in inside and user not in ends and not _says_saved(user, edges, ends)
+    ]
+    # What feeds anything else is no filename, nor is what feeds that.
+    while todo:
+        for index in edges.producers[todo.pop()]:
+            if index in inside:
+                inside.discard(index)
+                todo.append(index)
+    placeholders = [index for index in inside if edges.nodes[index].op in PLACEHOLDER_OPS]
+    return edges.ancestors(placeholders) | edges.descendants(placeholders, stop=ends)
+
+
+def _carries_filename(node: Node) -> bool:
+    if node.op in PLACEHOLDER_OPS:
+        dtype = node.attrs.get("dtype")
+        return isinstance(dtype, DType) and dtype.name == "string"
+    return node.op in CARRIES_FILENAME
+
+
+def _says_saved(index: int, edges: Edges, ends: AbstractSet[int]) -> bool:
+    """The filename as it is fetched to save: waits for that, and nobody takes it."""
+    return (
+        edges.nodes[index].op == "Identity"
+        and not edges.consumers[index]
+        and any(before in ends for before in edges.control[index])
+    )
 
 
 def _after(gradients: AbstractSet[int], edges: Edges) -> set[int]:

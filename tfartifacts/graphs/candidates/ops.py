@@ -62,6 +62,17 @@ _PLUMBING = frozenset(
     "QueueSizeV2 StackPush StackPushV2 StackCloseV2 IteratorToStringHandle "
     "InitializeDatasetWithSelector DeleteIterator".split()
 )
+
+# What saves and restores, and what a file's name may pass through on its way there.
+SAVER_OPS = frozenset(
+    "Save SaveV2 SaveSlices Restore RestoreV2 RestoreSlice MergeV2Checkpoints "
+    "ShardedFilespec".split()
+)
+CARRIES_FILENAME = frozenset(
+    "Identity PlaceholderWithDefault ShardedFilename StringJoin Pack ExpandDims Reshape ConcatV2 "
+    "StaticRegexFullMatch RegexFullMatch Select SelectV2 Add AddV2".split()
+)
+
 _STACK_PREFIXES = ("EmptyTensorList", "TensorListReserve", "TensorListPushBack", "Stack")
 
 # What comes out says nothing of the values that went in.
