@@ -1,0 +1,231 @@
+"""Checkpoints by prefix, and folders of them with their state file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tfartifacts.errors import (
+    FormatError,
+    NotThisFormatError,
+    PathNotFoundError,
+    TfArtifactsError,
+    located,
+)
+from tfartifacts.formats import sniff
+from tfartifacts.formats.checkpoint_state import STATE_FILE, read_checkpoint_state
+from tfartifacts.formats.object_graph import LoadObjectGraph
+from tfartifacts.formats.tensor_bundle import BundleVariables, index_file, read_bundle
+from tfartifacts.formats.v1_checkpoint import prefix_of_shard, read_v1_checkpoint, set_of_shard
+from tfartifacts.model.checkpoints import (
+    Checkpoint,
+    CheckpointDirectory,
+    CheckpointState,
+    StateEntry,
+)
+from tfartifacts.model.saved_models import MetaGraph
+from tfartifacts.model.values import Deferred
+from tfartifacts.opening.messages import graph_or_meta_graph, read_content
+from tfartifacts.opening.prefixes import (
+    INDEX_SUFFIX,
+    META_SUFFIX,
+    checkpoint_exists,
+    ends_as_table,
+    listing,
+    prefixes_in,
+)
+from tfartifacts.storage.files import absolute, describe_file, read_file
+
+MAX_INDEX = 1 << 32  # bytes; 40 million variables
+
+
+@dataclass(frozen=True, slots=True)
+class _LoadMetaGraph:
+    """Reads a `.meta` file when called; `shown` is its path as the checkpoint was named."""
+
+    path: str
+    shown: str
+
+    def __call__(self) -> MetaGraph | None:
+        file = describe_file(self.path)
+        if file is None:
+            raise PathNotFoundError("no such file any more", path=self.path)
+        data, content = read_content(self.path, file)
+        if content.kind != "MetaGraphDef":
+            raise NotThisFormatError(
+                f"found a {content.kind}, expected a MetaGraphDef", path=self.path
+            )
+        artifact = graph_or_meta_graph(self.path, data, content)
+        assert isinstance(artifact, MetaGraph)  # what the content is
+        return replace(artifact, path=self.shown)
+
+
+def open_checkpoint(prefix: str) -> Checkpoint:
+    """The checkpoint of that prefix; V2 wins over V1 where both are there, as in TensorFlow."""
+    if os.path.lexists(index_file(prefix)):
+        checkpoint = _open_bundle(prefix)
+    else:
+        checkpoint = read_v1_checkpoint(prefix)
+    variables = checkpoint.variables
+    if isinstance(variables, BundleVariables):
+        checkpoint = replace(checkpoint, object_graph_part=Deferred(LoadObjectGraph(variables)))
+    meta_path = (prefix_of_shard(prefix) or prefix) + META_SUFFIX
+    if os.path.lexists(meta_path):
+        meta_file = describe_file(meta_path)
+        files = checkpoint.files if meta_file is None else (*checkpoint.files, meta_file)
+        load = _LoadMetaGraph(absolute(meta_path), meta_path)
+        checkpoint = replace(checkpoint, files=files, meta_graph_part=Deferred(load))
+    return checkpoint
+
+
+def _open_bundle(prefix: str) -> Checkpoint:
+    path = index_file(prefix)
+    file = describe_file(path)
+    if file is not None and file.size > MAX_INDEX:
+        raise FormatError(f"found {file.size} bytes, an index has at most {MAX_INDEX}", path=path)
+    index = read_file(path)
+    if not sniff.ends_as_table(index[-8:]):
+        if target := _link_target(path, index):
+            checkpoint = _open_bundle(target)
+            note = (
+                f"{os.path.basename(path)} is a symbolic link that was stored as a file; read "
+                f"{os.path.basename(index_file(target))}"
+            )
+            return replace(checkpoint, path=prefix, notes=(note, *checkpoint.notes))
+        foreign = sniff.describe_foreign(index[: sniff.HEAD_SIZE], len(index))
+        if foreign and not sniff.looks_like_cut_table(index[:16]):
+            raise NotThisFormatError(f"found {foreign}", path=path)
+    try:
+        return read_bundle(prefix, index)
+    except NotThisFormatError as error:
+        # By its name it is an index: what is wrong with it is damage.
+        raise FormatError(error.message, path=path, offset=error.offset) from None
+
+
+def _link_target(path: str, content: bytes) -> str | None:
+    """The prefix a file names that was a symbolic link before git or an archive stored it.
+
+    Only a plain name in the same folder counts, and only if it is a real index.
+    """
+    if len(content) > 255 or not content.endswith(INDEX_SUFFIX.encode()) or b"/" in content:
+        return None
+    target = os.path.join(os.path.dirname(path), os.fsdecode(content))
+    if b"\0" in content or target == path or not ends_as_table(target):
+        return None
+    return target.removesuffix(INDEX_SUFFIX)
+
+
+def without_state_file(folder: str, prefixes: list[str]) -> CheckpointDirectory:
+    checkpoints, broken = _open_all(prefixes)
+    note = (
+        f"no {STATE_FILE} file: the checkpoints there are, in the order of their names; the last "
+        "counts as the latest"
+    )
+    return CheckpointDirectory(
+        path=folder,
+        state=None,
+        entries=(),
+        checkpoints=tuple(checkpoints.values()),
+        latest=checkpoints.get(prefixes[-1]),
+        broken=broken,
+        notes=(note,),
+    )
+
+
+def _open_all(
+    prefixes: Iterable[str],
+) -> tuple[dict[str, Checkpoint], dict[str, TfArtifactsError]]:
+    checkpoints: dict[str, Checkpoint] = {}
+    broken: dict[str, TfArtifactsError] = {}
+    for prefix in prefixes:
+        try:
+            checkpoints[prefix] = open_checkpoint(prefix)
+        except TfArtifactsError as error:
+            broken[prefix] = error
+    return checkpoints, broken
+
+
+def open_checkpoint_directory(
+    folder: str, *, follow_external: bool = False, state_file: str | None = None
+) -> CheckpointDirectory:
+    """A folder with a `checkpoint` state file, and the checkpoints that file names."""
+    path = state_file or os.path.join(folder, STATE_FILE)
+    with located(path):
+        state = read_checkpoint_state(read_file(path))
+    entries = _resolve(state, folder, follow_external)
+    found = list(dict.fromkeys(entry.prefix for entry in entries if entry.prefix is not None))
+    listed, broken = _open_all(found)
+    known = {os.path.abspath(prefix) for prefix in found}
+    others = [
+        prefix
+        for prefix in prefixes_in(folder or ".", listing(folder or "."))
+        if os.path.abspath(prefix) not in known
+    ]
+    unlisted, broken_others = _open_all(others)
+    latest = next(entry for entry in entries if entry.recorded == state.latest_path)
+    return CheckpointDirectory(
+        path=folder,
+        state=state,
+        entries=entries,
+        checkpoints=tuple(listed.values()),
+        latest=None if latest.prefix is None else listed.get(latest.prefix),
+        unlisted=tuple(unlisted.values()),
+        broken={**broken, **broken_others},
+        notes=_state_notes(entries),
+    )
+
+
+def _resolve(state: CheckpointState, folder: str, follow_external: bool) -> tuple[StateEntry, ...]:
+    matching = len(state.timestamps) == len(state.all_paths)
+    times: dict[int, float] = dict(enumerate(state.timestamps if matching else ()))
+    paths = list(state.all_paths)
+    if state.latest_path not in paths:
+        paths.append(state.latest_path)
+    return tuple(
+        _resolve_path(path, folder, follow_external, times.get(position))
+        for position, path in enumerate(paths)
+    )
+
+
+def _resolve_path(
+    recorded: str, folder: str, follow_external: bool, timestamp: float | None
+) -> StateEntry:
+    """Where a recorded path leads: there, beside the state file, or nowhere."""
+    # People write the name of a member by hand; a prefix does not end so.
+    path = recorded.removesuffix(INDEX_SUFFIX).removesuffix(META_SUFFIX)
+    there = path if os.path.isabs(path) else os.path.join(folder, path)
+    # A V1 Saver with sharded=True recorded a pattern for its shards.
+    there = set_of_shard(there) or there
+    exists = checkpoint_exists(there)
+    if exists and (follow_external or _is_inside(there, folder)):
+        return StateEntry(recorded, there, timestamp=timestamp)
+    # Windows wrote backslashes; os.path would take them for part of the name.
+    beside = os.path.join(folder, re.split(r"[/\\]", path)[-1])
+    beside = set_of_shard(beside) or beside
+    if beside != there and checkpoint_exists(beside):
+        return StateEntry(recorded, beside, relocated=True, outside=exists, timestamp=timestamp)
+    return StateEntry(recorded, None, outside=exists, timestamp=timestamp)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    """Whether a path lies in the folder, links in the way resolved; the file itself may be one."""
+    parent = os.path.realpath(os.path.dirname(path) or ".")
+    root = os.path.realpath(folder or ".")
+    return parent == root or parent.startswith(root.rstrip("/") + "/")
+
+
+def _state_notes(entries: Iterable[StateEntry]) -> tuple[str, ...]:
+    notes = []
+    for entry in entries:
+        # What was relocated, and what is gone, the entries themselves say.
+        if entry.outside:
+            taken = ""
+            if entry.prefix is not None:
+                taken = f", but {os.path.basename(entry.prefix)} beside it was taken"
+            notes.append(
+                f"the state file says {entry.recorded}, outside this folder: not followed{taken} "
+                "(pass that path itself, or --follow-external)"
+            )
+    return tuple(notes)

@@ -1,0 +1,114 @@
+"""A SavedModel's folder: what lies beside `saved_model.pb`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tfartifacts.formats import saved_model as layout
+from tfartifacts.formats.tensor_bundle import index_file
+from tfartifacts.model.checkpoints import Checkpoint, File
+from tfartifacts.model.saved_models import Asset, MetaGraph, SavedModel
+from tfartifacts.opening.checkpoints import open_checkpoint
+from tfartifacts.opening.messages import parse_message, reading
+from tfartifacts.opening.prefixes import checkpoint_exists, listing, prefixes_in
+from tfartifacts.storage.files import describe_file
+
+if TYPE_CHECKING:
+    from tfartifacts.formats.sniff import Content
+
+# What SavedModels called their variables when these lay elsewhere than in variables/variables.
+_FLAT_NAMES = ("variables", "saved_model_variables")
+
+
+def open_saved_model(path: str, data: bytes, content: Content) -> SavedModel:
+    message = parse_message(path, data, content)
+    with reading(path, content):
+        saved_model = layout.read_saved_model(message, path)
+    folder = os.path.dirname(path)
+    checkpoint, notes = _variables(folder, saved_model.meta_graphs)
+    return replace(
+        saved_model,
+        path=folder or ".",
+        checkpoint=checkpoint,
+        assets=_assets(folder, saved_model.meta_graphs),
+        other_files=_other_files(folder, os.path.basename(path)),
+        notes=notes,
+    )
+
+
+def _variables(
+    folder: str, meta_graphs: Iterable[MetaGraph]
+) -> tuple[Checkpoint | None, tuple[str, ...]]:
+    """The variables of a SavedModel, and what is odd about where they are.
+
+    TensorFlow looks at variables/variables only. Models from before 2017 and flat uploads have
+    them elsewhere, under a name of their own: any other checkpoint beside the model is not its.
+    """
+    standard = os.path.join(folder, *layout.VARIABLES_PREFIX.split("/"))
+    if checkpoint_exists(standard) or os.path.lexists(index_file(standard)):
+        checkpoint = open_checkpoint(standard)
+        return checkpoint, checkpoint.notes
+    if all(meta_graph.saver is None for meta_graph in meta_graphs):
+        return None, ()
+    inside = os.path.join(folder, layout.VARIABLES_FOLDER)
+    found = prefixes_in(inside, listing(inside)) if os.path.isdir(inside) else []
+    flat = [os.path.join(folder, name) for name in _FLAT_NAMES]
+    found = found or [prefix for prefix in flat if checkpoint_exists(prefix)]
+    if not found:
+        return None, (f"its variables are missing: there is no {layout.VARIABLES_PREFIX}.index",)
+    shown = [os.path.relpath(prefix, folder or ".") for prefix in found]
+    if len(found) > 1:
+        return None, (f"found {', '.join(shown)}: which of them are its variables is unknown",)
+    note = (
+        f"its variables are at {shown[0]}, not at {layout.VARIABLES_PREFIX}: TensorFlow does not "
+        "load it as it is"
+    )
+    checkpoint = open_checkpoint(found[0])
+    return checkpoint, (note, *checkpoint.notes)
+
+
+def _assets(folder: str, meta_graphs: Iterable[MetaGraph]) -> tuple[Asset, ...]:
+    declared: dict[str, list[str]] = {}
+    for meta_graph in meta_graphs:
+        for asset in meta_graph.asset_files:
+            tensors = declared.setdefault(asset.filename, [])
+            if asset.tensor_name not in tensors:
+                tensors.append(asset.tensor_name)
+    root = os.path.join(folder, layout.ASSETS_FOLDER)
+    present = {os.path.relpath(file.path, root): file for file in _files_below(root)}
+    return tuple(
+        Asset(name, tuple(declared.get(name, ())), present.get(name))
+        for name in [*declared, *(name for name in present if name not in declared)]
+    )
+
+
+def _other_files(folder: str, own: str) -> tuple[File, ...]:
+    known = {own, layout.VARIABLES_FOLDER, layout.ASSETS_FOLDER}
+    files = []
+    for name in listing(folder or "."):
+        path = os.path.join(folder, name)
+        if name in known or re.search(r"\.(index|data-\d+-of-\d+)\Z", name):
+            continue
+        if name in ("assets.extra", "debug") and os.path.isdir(path):
+            files += _files_below(path)
+        elif (file := describe_file(path)) is not None:
+            files.append(file)
+    return tuple(files)
+
+
+def _files_below(folder: str, most: int = 10_000) -> list[File]:
+    """The regular files in a folder and below, by name; links to folders are not entered."""
+    files: list[File] = []
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            file = describe_file(os.path.join(parent, name))
+            if file is not None:
+                files.append(file)
+            if len(files) >= most:
+                return files
+    return files
