@@ -15,6 +15,7 @@ from tests import strategies
 from tests.conftest import PROJECT
 from tests.judges.client import Judge, sha256
 from tfartifacts.errors import ChecksumError, FormatError, NotThisFormatError
+from tfartifacts.formats.bundle_entries import encode_entry
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.table import (
     BLOCK_SIZE,
@@ -30,7 +31,6 @@ from tfartifacts.formats.table import (
     successor,
     write_table,
 )
-from tfartifacts.formats.tensor_bundle import encode_entry
 from tfartifacts.formats.tensor_data import ArrayTensor
 from tfartifacts.formats.wire import varint
 from tfartifacts.storage.files import BytesSource

@@ -23,16 +23,18 @@ from tests.conftest import PROJECT
 from tests.judges.client import Judge, sha256
 from tfartifacts.dtypes import STRING, DType, dtype_from_name
 from tfartifacts.errors import FormatError, UnsupportedError
-from tfartifacts.formats.checksums import crc32c, mask
-from tfartifacts.formats.slices import encode_slice_key
-from tfartifacts.formats.table import open_table, write_table
-from tfartifacts.formats.tensor_bundle import (
+from tfartifacts.formats.bundle_entries import (
     data_file,
     encode_entry,
     index_file,
     parse_entry,
-    parse_header,
     prefix_of_data_file,
+)
+from tfartifacts.formats.checksums import crc32c, mask
+from tfartifacts.formats.slices import encode_slice_key
+from tfartifacts.formats.table import open_table, write_table
+from tfartifacts.formats.tensor_bundle import (
+    parse_header,
     read_bundle,
     refuse_unwritable,
     write_bundle,

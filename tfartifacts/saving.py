@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 
 from tfartifacts.errors import ConversionError, DestinationExistsError, WriteError
 from tfartifacts.formats import saved_model as layout
+from tfartifacts.formats.bundle_entries import data_file, index_file
 from tfartifacts.formats.checkpoint_state import STATE_FILE, write_checkpoint_state
 from tfartifacts.formats.graph_def import encode_graph
 from tfartifacts.formats.meta_graph import encode_meta_graph
 from tfartifacts.formats.saved_model import encode_saved_model
-from tfartifacts.formats.tensor_bundle import (
-    data_file,
-    index_file,
-    refuse_unwritable,
-    write_bundle,
-)
+from tfartifacts.formats.tensor_bundle import refuse_unwritable, write_bundle
 from tfartifacts.model.checkpoints import Checkpoint, CheckpointState
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.saved_models import MetaGraph, SavedModel

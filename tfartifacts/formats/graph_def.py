@@ -23,8 +23,8 @@ from typing import Any, overload
 from tfartifacts.dtypes import DType, dtype_from_number
 from tfartifacts.errors import FormatError, located
 from tfartifacts.formats.shapes import read_partial_shape, write_shape
-from tfartifacts.formats.tensor_bundle import read_versions, write_versions
 from tfartifacts.formats.tensor_proto import EncodedTensor, encode_constant
+from tfartifacts.formats.versions import read_versions, write_versions
 from tfartifacts.formats.wire import (
     FIXED32,
     LENGTH_DELIMITED,

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tfartifacts.errors import ChecksumError, PathNotFoundError, located
-from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY, BundleTensor, BundleVariables
+from tfartifacts.formats.bundle_entries import BundleTensor, BundleVariables
+from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY
 from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import ObjectGraph
 

@@ -32,9 +32,9 @@ from tfartifacts.formats.slices import (
     slice_shape,
 )
 from tfartifacts.formats.table import Table, open_table
-from tfartifacts.formats.tensor_bundle import check_versions, read_versions
 from tfartifacts.formats.tensor_data import ArrayTensor, check_shape, expected_size
 from tfartifacts.formats.tensor_proto import decode_tensor
+from tfartifacts.formats.versions import check_versions, read_versions
 from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Versions

@@ -27,8 +27,9 @@ from tfartifacts.errors import (
 )
 from tfartifacts.formats import saved_model as layout
 from tfartifacts.formats import sniff
+from tfartifacts.formats.bundle_entries import index_file, prefix_of_data_file
 from tfartifacts.formats.checkpoint_state import STATE_FILE
-from tfartifacts.formats.tensor_bundle import index_file, prefix_of_data_file, read_bundle
+from tfartifacts.formats.tensor_bundle import read_bundle
 from tfartifacts.formats.v1_checkpoint import set_of_shard, shard_files
 from tfartifacts.model.checkpoints import File
 from tfartifacts.model.saved_models import MetaGraph

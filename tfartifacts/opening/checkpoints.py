@@ -15,9 +15,10 @@ from tfartifacts.errors import (
     located,
 )
 from tfartifacts.formats import sniff
+from tfartifacts.formats.bundle_entries import BundleVariables, index_file
 from tfartifacts.formats.checkpoint_state import STATE_FILE, read_checkpoint_state
 from tfartifacts.formats.object_graph import LoadObjectGraph
-from tfartifacts.formats.tensor_bundle import BundleVariables, index_file, read_bundle
+from tfartifacts.formats.tensor_bundle import read_bundle
 from tfartifacts.formats.v1_checkpoint import prefix_of_shard, read_v1_checkpoint, set_of_shard
 from tfartifacts.model.checkpoints import (
     Checkpoint,

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 
 from tfartifacts.formats import sniff
+from tfartifacts.formats.bundle_entries import index_file
 from tfartifacts.formats.table import FOOTER_SIZE
-from tfartifacts.formats.tensor_bundle import index_file
 from tfartifacts.formats.v1_checkpoint import prefix_of_shard, set_of_shard, shard_files
 from tfartifacts.storage.files import describe_file, not_readable, read_range
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfartifacts.formats import saved_model as layout
-from tfartifacts.formats.tensor_bundle import index_file
+from tfartifacts.formats.bundle_entries import index_file
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.saved_models import Asset, MetaGraph, SavedModel
 from tfartifacts.opening.checkpoints import open_checkpoint
