@@ -458,3 +458,31 @@ def test_what_lies_behind_a_fed_input_needs_no_state(fixtures: Path) -> None:
     assert model.meta_graphs[0].signatures["serving_default"].inputs["batch"].name == "batch:0"
     with pytest.raises(tfa.ConversionError, match=r"iterator \(IteratorV2\) is needed"):
         tfa.checkpoint_to_saved_model(source, None, OUT)
+
+
+def named(*paths: str) -> tfa.CheckpointDirectory:
+    """A folder of checkpoints without a state file."""
+    checkpoints = tuple(replace(checkpoint(meta_graph()), path=path) for path in paths)
+    return tfa.CheckpointDirectory("runs", None, (), checkpoints, checkpoints[-1])
+
+
+@pytest.mark.parametrize("paths", [("m-9", "m-10"), ("cp-0009.ckpt", "cp-0010.ckpt"), ("only",)])
+def test_steps_tell_which_is_the_latest(paths: tuple[str, ...]) -> None:
+    folder = named(*paths)
+    assert tfa.checkpoint_to_saved_model(folder, IN, OUT).checkpoint is folder.latest
+
+
+@pytest.mark.parametrize("paths", [("best", "last"), ("a-9", "b-10"), ("m-1", "m")])
+def test_without_steps_the_latest_is_not_guessed(paths: tuple[str, ...]) -> None:
+    with pytest.raises(tfa.ConversionError, match="no steps in their names"):
+        tfa.checkpoint_to_saved_model(named(*paths), IN, OUT)
+
+
+def test_a_latest_that_is_broken_is_said_to_be(fixtures: Path) -> None:
+    folder = tfa.open(fixtures / "digits" / "checkpoints")
+    assert isinstance(folder, tfa.CheckpointDirectory)
+    assert folder.latest is not None
+    error = tfa.FormatError("found damage")
+    broken = replace(folder, latest=None, broken={folder.latest.path: error})
+    with pytest.raises(tfa.ConversionError, match=r"cannot be opened \(found damage\)"):
+        tfa.checkpoint_to_saved_model(broken)

@@ -8,7 +8,7 @@ What the result would not load with is refused here, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from keyword import iskeyword
 from typing import TYPE_CHECKING
@@ -146,23 +146,14 @@ def _one_checkpoint(
     known = [*source.checkpoints, *source.unlisted]
     there = ", ".join(checkpoint.path for checkpoint in known)
     if source.latest is None:
-        broken = next(iter(source.broken.items()), None)
-        if source.state is not None and source.state.latest_path not in source.broken:
-            reason = f"the latest checkpoint, {source.state.latest_path}, is not there"
-        elif broken is not None:
-            reason = f"the latest checkpoint, {broken[0]}, cannot be opened ({broken[1].message})"
-        else:
-            reason = "found no checkpoint"
         other = f"pass one of {there}" if there else "there is no other"
-        raise ConversionError(f"{reason}; {other}", path=source.path)
-    if source.state is None and len(known) > 1:
-        stems = {(c.step is None, c.path.rpartition(str(c.step))[0]) for c in known}
-        if len(stems) > 1 or (True, "") in {(no_step, "") for no_step, _ in stems}:
-            raise ConversionError(
-                "found no state file to say which checkpoint is the latest, and no steps in their "
-                f"names that would; pass one of {there}",
-                path=source.path,
-            )
+        raise ConversionError(f"{_why_no_latest(source)}; {other}", path=source.path)
+    if source.state is None and not _steps_decide(known):
+        raise ConversionError(
+            "found no state file to say which checkpoint is the latest, and no steps in their "
+            f"names that would; pass one of {there}",
+            path=source.path,
+        )
     entry = next((e for e in source.entries if e.prefix == source.latest.path), None)
     notes: tuple[str, ...] = ()
     if entry is not None and entry.relocated:
@@ -171,6 +162,32 @@ def _one_checkpoint(
             f"the state file says {entry.recorded}{there_too}; took {source.latest.path} beside it",
         )
     return source.latest, notes
+
+
+def _why_no_latest(source: CheckpointDirectory) -> str:
+    if source.state is None:
+        for prefix, error in source.broken.items():
+            return f"found no checkpoint that can be opened ({prefix}: {error.message})"
+        return "found no checkpoint"
+    latest = source.state.latest_path
+    for entry in source.entries:
+        if entry.recorded == latest and entry.prefix is not None and entry.prefix in source.broken:
+            error = source.broken[entry.prefix]
+            return f"the latest checkpoint, {latest}, cannot be opened ({error.message})"
+    return f"the latest checkpoint, {latest}, is not there"
+
+
+def _steps_decide(checkpoints: Sequence[Checkpoint]) -> bool:
+    """Whether names alone tell which is the latest: a step each behind the same beginning."""
+    if len(checkpoints) < 2:
+        return True
+    stems = set()
+    for checkpoint in checkpoints:
+        if checkpoint.step is None:
+            return False
+        # Steps may be padded: cp-0009.ckpt, cp-0010.ckpt.
+        stems.add(checkpoint.path.rpartition(str(checkpoint.step))[0].rstrip("0"))
+    return len(stems) == 1
 
 
 def _refuse_object_based(meta_graph: MetaGraph) -> None:

@@ -238,8 +238,15 @@ def _save_checkpoint(checkpoint: Checkpoint, prefix: str) -> None:
     if meta_graph is not None:
         names.append(name + META_SUFFIX)
     names.append(STATE_FILE)
-    for file in [name, *names]:
+    for file in [name, *names[:-1]]:
         refuse_existing(os.path.join(folder, file))
+    state_path = os.path.join(folder, STATE_FILE)
+    if os.path.lexists(state_path):
+        raise DestinationExistsError(
+            "exists already: the folder has checkpoints of its own, whose state file is not "
+            "changed; choose a prefix in a new folder",
+            path=state_path,
+        )
     # A folder that is not there yet appears in one step with all that is in it.
     appears_whole = not os.path.lexists(folder)
     with staging_folder(folder if appears_whole else prefix) as staging:
