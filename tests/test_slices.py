@@ -18,14 +18,13 @@ from tfartifacts.formats.slices import (
     Extents,
     check_tiling,
     encode_slice_key,
-    parse_shape_and_slice,
     read_extents,
     slice_shape,
     write_extents,
 )
 from tfartifacts.formats.table import open_table
 from tfartifacts.formats.wire import Message
-from tfartifacts.model.variables import Extent
+from tfartifacts.model.variables import Extent, parse_shape_and_slice
 from tfartifacts.storage.files import BytesSource
 
 WHOLE = Extent()

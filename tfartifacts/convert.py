@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tfartifacts.errors import (
     ConversionError,
+    FormatError,
     NameNotFoundError,
     UnsupportedError,
     close_names,
@@ -37,6 +38,7 @@ from tfartifacts.model.saved_models import (
 )
 from tfartifacts.model.tensors import parse_tensor_name
 from tfartifacts.model.values import Always, Deferred, Shape
+from tfartifacts.model.variables import parse_shape_and_slice
 
 if TYPE_CHECKING:
     from tfartifacts.model import Artifact
@@ -397,8 +399,10 @@ def _keyword_notes(meta_graph: MetaGraph) -> tuple[str, ...]:
 def _expected_shape(graph: Graph, restored: RestoredVariable) -> Shape | None:
     """The shape a variable must have in the checkpoint; None where the graph does not tell."""
     if restored.shape_and_slice:
-        *sizes, _ = restored.shape_and_slice.split(" ")
-        return tuple(int(size) for size in sizes) if all(map(str.isdecimal, sizes)) else None
+        try:
+            return parse_shape_and_slice(restored.shape_and_slice)[0]
+        except FormatError:
+            return None
     if restored.function or restored.variable not in graph:
         return None
     shape = graph[restored.variable].attrs.get("shape")

@@ -119,7 +119,6 @@ _BY_NAME["double"] = _BY_NAME["float64"]
 
 STRING = _BY_NUMBER[7]
 VARIANT = _BY_NUMBER[21]
-RESOURCE = _BY_NUMBER[20]
 
 
 def dtype_from_number(number: int) -> DType:

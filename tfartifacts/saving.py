@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from tfartifacts.errors import ConversionError, DestinationExistsError, WriteError
 from tfartifacts.formats import saved_model as layout
-from tfartifacts.formats.bundle_entries import data_file, index_file
 from tfartifacts.formats.checkpoint_state import STATE_FILE, write_checkpoint_state
 from tfartifacts.formats.graph_def import encode_graph
 from tfartifacts.formats.meta_graph import encode_meta_graph
 from tfartifacts.formats.saved_model import encode_saved_model
-from tfartifacts.formats.tensor_bundle import refuse_unwritable, write_bundle
+from tfartifacts.formats.tensor_bundle import bundle_files, refuse_unwritable, write_bundle
 from tfartifacts.model.checkpoints import Checkpoint, CheckpointState
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.saved_models import MetaGraph, SavedModel
@@ -38,8 +37,10 @@ MAX_MESSAGE = (1 << 31) - 1  # bytes; protobuf's parsers, TensorFlow's among the
 _NOT_CARRIED = frozenset({"fingerprint.pb"})
 
 
-def save(artifact: Artifact, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write an artifact to a path, whole or not at all.
+def save(
+    artifact: Artifact, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> tuple[str, ...]:
+    """Write an artifact to a path, whole or not at all; gives the files that were made, by path.
 
     A SavedModel becomes a folder; a checkpoint a prefix with `.index`, data files, `.meta` (if it
     has a graph) and a `checkpoint` state file in the same folder; a meta graph or graph one binary
@@ -57,15 +58,19 @@ def save(artifact: Artifact, path: str | os.PathLike[str], *, overwrite: bool = 
     _refuse_source(artifact, destination, overwrite)
     match artifact:
         case SavedModel():
-            _save_saved_model(artifact, destination.rstrip("/") or "/", overwrite)
+            names = _save_saved_model(artifact, destination.rstrip("/") or "/", overwrite)
+            return tuple(sorted(os.path.join(destination, name) for name in names))
         case Checkpoint():
-            _save_checkpoint(artifact, destination)
+            names = _save_checkpoint(artifact, destination)
+            folder = os.path.dirname(destination)
+            return tuple(sorted(os.path.join(folder, name) for name in names))
         case MetaGraph():
             _save_message(encode_meta_graph(artifact), destination)
         case Graph():
             _save_message(encode_graph(artifact), destination)
         case _:
             raise ConversionError("a folder of checkpoints is not saved as one; pick a checkpoint")
+    return (destination,)
 
 
 def _refuse_source(artifact: Artifact, destination: str, overwrite: bool) -> None:
@@ -152,7 +157,8 @@ def _check_size(pieces: list[bytes | bytearray | memoryview], path: str) -> None
         )
 
 
-def _save_saved_model(saved_model: SavedModel, destination: str, overwrite: bool) -> None:
+def _save_saved_model(saved_model: SavedModel, destination: str, overwrite: bool) -> list[str]:
+    """Write the folder; the names of its files."""
     if not overwrite:
         refuse_existing(destination)
     if saved_model.checkpoint is not None:
@@ -160,6 +166,9 @@ def _save_saved_model(saved_model: SavedModel, destination: str, overwrite: bool
     copied = _files_to_copy(saved_model)
     pieces = encode_saved_model(saved_model)
     _check_size(pieces, destination)
+    names = [layout.BINARY_FILE, *(name for name, _, _ in copied)]
+    if saved_model.checkpoint is not None:
+        names += bundle_files(saved_model.checkpoint, layout.VARIABLES_PREFIX)
     with staging_folder(destination) as staging:
         folder = os.path.join(staging, "saved_model")
         make_folder(folder)
@@ -175,6 +184,7 @@ def _save_saved_model(saved_model: SavedModel, destination: str, overwrite: bool
                     sink.write(piece)
         write_file(os.path.join(folder, layout.BINARY_FILE), pieces)
         publish_folder(folder, destination, overwrite=overwrite)
+    return names
 
 
 def _files_to_copy(saved_model: SavedModel) -> list[tuple[str, str, int]]:
@@ -209,7 +219,8 @@ def _refuse_link_out(path: str, folder: str) -> None:
         )
 
 
-def _save_checkpoint(checkpoint: Checkpoint, prefix: str) -> None:
+def _save_checkpoint(checkpoint: Checkpoint, prefix: str) -> list[str]:
+    """Write the files of a prefix; their names."""
     folder, name = os.path.split(os.path.abspath(prefix))
     if not name or prefix.endswith("/"):
         raise ConversionError(
@@ -230,11 +241,9 @@ def _save_checkpoint(checkpoint: Checkpoint, prefix: str) -> None:
             path=prefix,
         )
     refuse_unwritable(checkpoint)
-    num_shards = checkpoint.num_shards if checkpoint.format == "V2" else 1
     meta_graph = checkpoint.meta_graph
     # The order in which they appear: a reader who finds one finds those before it.
-    names = [data_file(name, shard, num_shards) for shard in range(num_shards)]
-    names.append(index_file(name))
+    names = bundle_files(checkpoint, name)
     if meta_graph is not None:
         names.append(name + META_SUFFIX)
     names.append(STATE_FILE)
@@ -263,6 +272,7 @@ def _save_checkpoint(checkpoint: Checkpoint, prefix: str) -> None:
             publish_folder(staged, folder)
         else:
             publish_files(staged, folder, names)
+    return names
 
 
 def _save_message(pieces: list[bytes | bytearray | memoryview], path: str) -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal
+
 
 class Target(str, Enum):
     """What can be made."""
@@ -64,14 +66,9 @@ def convert(
         Target | None,
         typer.Option("--to", help="What to make; follows from the source.", show_default=False),
     ] = None,
-    follow_external: Annotated[
-        bool,
-        typer.Option(
-            "--follow-external", help="Follow a state file's paths out of its folder as well."
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,
+    follow_external: FollowExternal = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> int:
     """Convert a checkpoint to a SavedModel, or a SavedModel to a checkpoint.
 
@@ -91,7 +88,6 @@ def convert(
     from tfartifacts.report.conversions import (
         conversion_lines,
         describe_conversion,
-        written_files,
     )
     from tfartifacts.saving import save
 
@@ -104,8 +100,7 @@ def convert(
         signature=signature,
         tags=None if tag is None else _split(tag),
     )
-    save(result, destination)
-    written = written_files(result, destination)
+    written = save(result, destination)
     document = describe_conversion(source_path(artifact) or source, result, destination, written)
     if as_json:
         from tfartifacts.report.json_text import json_lines

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal
 from tfartifacts.report.view import SECTIONS
 
 
@@ -70,14 +71,9 @@ def inspect(
             show_default=False,
         ),
     ] = None,
-    follow_external: Annotated[
-        bool,
-        typer.Option(
-            "--follow-external", help="Follow a state file's paths out of its folder as well."
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,
+    follow_external: FollowExternal = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> int:
     """Show what is in a checkpoint, a folder of them, a graph or a SavedModel.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.checksums import crc32c, mask
-from tfartifacts.formats.table import Source, is_table, open_table
+from tfartifacts.formats.table import Source, open_table
 from tfartifacts.formats.wire import (
     LENGTH_DELIMITED,
     VARINT,
@@ -67,10 +67,6 @@ def table_kind(source: Source) -> str:
             # BundleHeaderProto has a number as field 1, SavedTensorSlices a message.
             return "V1" if (number, wire_type) == (1, LENGTH_DELIMITED) else "V2"
     return "V2"
-
-
-def ends_as_table(tail: bytes) -> bool:
-    return is_table(tail)
 
 
 def text_content(data: bytes) -> Content | None:

@@ -125,8 +125,7 @@ def read_index(source: Source, prefix: str) -> tuple[Header, BundleVariables, in
 
 def parse_header(value: bytes) -> Header:
     """The header's fields, if a reader of this version may read the bundle."""
-    with located(None):
-        message = within(Message, value, "the bundle header")
+    message = within(Message, value, "the bundle header")
     num_shards = message.integer(1)
     endianness = message.integer(2)
     versions = read_versions(message.message(3))
@@ -231,6 +230,17 @@ def _refuse_empty_shards(checkpoint: Checkpoint) -> None:
         )
 
 
+def written_shards(checkpoint: Checkpoint) -> int:
+    """How many data files write_bundle makes of a checkpoint: as many as it has, one of V1."""
+    return checkpoint.num_shards if checkpoint.format == "V2" else 1
+
+
+def bundle_files(checkpoint: Checkpoint, prefix: str) -> list[str]:
+    """The files write_bundle makes, in the order in which they should appear."""
+    shards = written_shards(checkpoint)
+    return [*(data_file(prefix, shard, shards) for shard in range(shards)), index_file(prefix)]
+
+
 def write_bundle(
     checkpoint: Checkpoint, prefix: str, create: Callable[[str], AbstractContextManager[Sink]]
 ) -> None:
@@ -241,7 +251,7 @@ def write_bundle(
     stored checksum is compared on the way. See refuse_unwritable for what comes first.
     """
     _refuse_empty_shards(checkpoint)
-    num_shards = checkpoint.num_shards if checkpoint.format == "V2" else 1
+    num_shards = written_shards(checkpoint)
     slices = [
         (variable, part) for variable in checkpoint.variables.values() for part in _parts(variable)
     ]

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import DType
-from tfartifacts.errors import UnsupportedError
+from tfartifacts.errors import FormatError, UnsupportedError
 from tfartifacts.model.values import Shape, TensorValue
 
 if TYPE_CHECKING:
@@ -114,3 +114,29 @@ class Variable:
             whole[place] = elements
         assert whole is not None  # it has slices where it has no value
         return whole
+
+
+def parse_shape_and_slice(text: str) -> tuple[Shape | None, tuple[Extent, ...] | None]:
+    """`"4 3 0,2:-"` as ((4, 3), extents); "" (the whole tensor) as (None, None).
+
+    Raises FormatError for anything else. Source: checkpoint_utils in
+    tensorflow/core/kernels/save_restore_tensor.cc, ParseShapeAndSlice.
+    """
+    if not text:
+        return None, None
+    *sizes, spec = text.split(" ")
+    try:
+        shape = tuple(int(size) for size in sizes)
+        extents = tuple(_parse_extent(part) for part in spec.split(":"))
+    except ValueError:
+        raise FormatError(f"found {text!r}, expected a shape and slice") from None
+    if len(extents) != len(shape):
+        raise FormatError(f"found {text!r}, expected as many extents as sizes")
+    return shape, extents
+
+
+def _parse_extent(text: str) -> Extent:
+    if text == "-":
+        return Extent()
+    start, length = text.split(",")
+    return Extent(int(start), int(length))

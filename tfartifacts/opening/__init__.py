@@ -195,8 +195,8 @@ def _no_such_path(path: str) -> str:
 def _open_file(path: str, follow_external: bool) -> Artifact:
     file = describe_file(path)
     if file is None:
-        with_reason = read_file(path, 1)  # raises, saying why it cannot be read
-        raise PathNotFoundError(f"found no regular file ({len(with_reason)})", path=path)
+        read_file(path, 1)  # raises, saying why it cannot be read
+        raise PathNotFoundError("found no regular file, expected one", path=path)
     if (prefix := prefix_of_data_file(path)) is not None:
         return _open_data_file(path, prefix)
     if path.endswith(INDEX_SUFFIX):

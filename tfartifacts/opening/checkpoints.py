@@ -18,6 +18,7 @@ from tfartifacts.formats import sniff
 from tfartifacts.formats.bundle_entries import BundleVariables, index_file
 from tfartifacts.formats.checkpoint_state import STATE_FILE, read_checkpoint_state
 from tfartifacts.formats.object_graph import LoadObjectGraph
+from tfartifacts.formats.table import is_table
 from tfartifacts.formats.tensor_bundle import read_bundle
 from tfartifacts.formats.v1_checkpoint import prefix_of_shard, read_v1_checkpoint, set_of_shard
 from tfartifacts.model.checkpoints import (
@@ -87,7 +88,7 @@ def _open_bundle(prefix: str) -> Checkpoint:
     if file is not None and file.size > MAX_INDEX:
         raise FormatError(f"found {file.size} bytes, an index has at most {MAX_INDEX}", path=path)
     index = read_file(path)
-    if not sniff.ends_as_table(index[-8:]):
+    if not is_table(index[-8:]):
         if target := _link_target(path, index):
             checkpoint = _open_bundle(target)
             note = (

@@ -6,9 +6,8 @@ import os
 import re
 from collections.abc import Iterable
 
-from tfartifacts.formats import sniff
 from tfartifacts.formats.bundle_entries import index_file
-from tfartifacts.formats.table import FOOTER_SIZE
+from tfartifacts.formats.table import FOOTER_SIZE, is_table
 from tfartifacts.formats.v1_checkpoint import prefix_of_shard, set_of_shard, shard_files
 from tfartifacts.storage.files import describe_file, not_readable, read_range
 
@@ -50,7 +49,7 @@ def ends_as_table(path: str) -> bool:
     file = describe_file(path)
     if file is None or file.size < FOOTER_SIZE:
         return False
-    return sniff.ends_as_table(read_range(path, file.size - 8, 8))
+    return is_table(read_range(path, file.size - 8, 8))
 
 
 def checkpoint_exists(prefix: str) -> bool:

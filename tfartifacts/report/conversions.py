@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tfartifacts.model import Checkpoint, SavedModel
 from tfartifacts.model.saved_models import INIT_OP_SIGNATURE
@@ -17,11 +17,10 @@ from tfartifacts.report.view import Document
 from tfartifacts.storage.files import describe_file as look_at
 
 SCHEMA = 1
-_STATE_FILE = "checkpoint"
 
 
 def describe_conversion(
-    source: str, result: SavedModel | Checkpoint, destination: str, written: list[str]
+    source: str, result: SavedModel | Checkpoint, destination: str, written: Sequence[str]
 ) -> Document:
     """The document of a conversion; `written` are the paths of the files that were made."""
     document: Document = {
@@ -46,21 +45,6 @@ def describe_conversion(
     elif result.meta_graph is not None:
         document["num_nodes"] = len(result.meta_graph.graph)
     return document
-
-
-def written_files(result: SavedModel | Checkpoint, destination: str) -> list[str]:
-    """The files of what was written to a destination, by path."""
-    if isinstance(result, SavedModel):
-        return sorted(
-            os.path.join(parent, name)
-            for parent, _, names in os.walk(destination)
-            for name in names
-        )
-    folder, base = os.path.split(destination)
-    shards = result.num_shards if result.format == "V2" else 1
-    own = [f"{base}.data-{shard:05d}-of-{shards:05d}" for shard in range(shards)]
-    own += [f"{base}.index", f"{base}.meta", _STATE_FILE]
-    return sorted(path for name in own if os.path.exists(path := os.path.join(folder, name)))
 
 
 def destination_notes(destination: str) -> tuple[str, ...]:
