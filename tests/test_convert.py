@@ -486,3 +486,12 @@ def test_a_latest_that_is_broken_is_said_to_be(fixtures: Path) -> None:
     broken = replace(folder, latest=None, broken={folder.latest.path: error})
     with pytest.raises(tfa.ConversionError, match=r"cannot be opened \(found damage\)"):
         tfa.checkpoint_to_saved_model(broken)
+
+
+def test_a_saver_that_reshapes_may_restore_another_shape() -> None:
+    """Saver(reshape=True) puts a Reshape between RestoreV2 and Assign."""
+    reshape = Node("w/reshape", "Reshape", ("w/restore", "w/sizes"), attrs={"T": FLOAT32})
+    sizes = Node("w/sizes", "Const", attrs={"dtype": INT32, "value": Constant(INT32, (1,), (3,))})
+    nodes = [replace(n, inputs=("w", "w/reshape")) if n.name == "w/assign" else n for n in NODES]
+    source = checkpoint(meta_graph(sizes, reshape, nodes=nodes), {"w": ("float32", (3, 1))})
+    assert tfa.checkpoint_to_saved_model(source, IN, OUT).checkpoint is source

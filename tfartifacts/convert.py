@@ -405,6 +405,10 @@ def _expected_shape(graph: Graph, restored: RestoredVariable) -> Shape | None:
             return None
     if restored.function or restored.variable not in graph:
         return None
+    # A saver may reshape what it restores (Saver(reshape=True)): then the shapes may differ.
+    assigned = graph[restored.assign].inputs[1:2]
+    if [name.partition(":")[0] for name in assigned] != [restored.restore]:
+        return None
     shape = graph[restored.variable].attrs.get("shape")
     if not isinstance(shape, TensorShape) or None in shape:
         return None
