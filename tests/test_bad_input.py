@@ -380,11 +380,10 @@ def test_a_flipped_bit_in_the_index_is_told(
 
 
 def test_a_flipped_bit_in_the_data_is_told_when_it_is_read(
-    digits: Path, tmp_path: Path, command: Callable[..., Told]
+    digits: Path, served: set[str], tmp_path: Path, command: Callable[..., Told]
 ) -> None:
     path = tmp_path / DATA
-    checkpoint = tfa.open(tmp_path / "digits" / "my_model-4")
-    assert isinstance(checkpoint, tfa.Checkpoint)
+    checkpoint = opened_checkpoint(tmp_path / "digits" / "my_model-4")
     whole = path.read_bytes()
     for name, variable in checkpoint.variables.items():
         assert variable.value is not None
@@ -402,23 +401,50 @@ def test_a_flipped_bit_in_the_data_is_told_when_it_is_read(
         assert told.code == DAMAGED
         assert str(path) in told.errors
         assert f"byte {location.offset}: " in told.errors
-        told = command("convert", tmp_path / "digits", tmp_path / "new" / "export")
-        assert (told.code, told.output) == (DAMAGED, "")
-        assert told.line.startswith(f"{path}: byte {location.offset}: found tensor bytes")
-        assert snapshot(tmp_path) == before
+        for options in [["--keep-training-graph"], [] if name in served else None]:
+            if options is None:
+                continue
+            told = command("convert", tmp_path / "digits", tmp_path / "new" / "export", *options)
+            assert (told.code, told.output) == (DAMAGED, "")
+            assert told.line.startswith(f"{path}: byte {location.offset}: found tensor bytes")
+            assert snapshot(tmp_path) == before
+        if name not in served:
+            # What is pruned is not read.
+            told = command("convert", tmp_path / "digits", tmp_path / "new" / "export")
+            assert (told.code, told.errors) == (0, "")
+            shutil.rmtree(tmp_path / "new")
         path.write_bytes(whole)
 
 
-@pytest.mark.parametrize("missing", [1, 100, None])
+@pytest.fixture
+def served(digits: Path) -> set[str]:
+    """The variables that the signature of digits needs."""
+    model = tfa.checkpoint_to_saved_model(opened_checkpoint(digits / "my_model-4"))
+    assert model.checkpoint is not None
+    names = set(model.checkpoint.variables)
+    assert 0 < len(names) < len(opened_checkpoint(digits / "my_model-4").variables)
+    return names
+
+
+def opened_checkpoint(path: Path) -> tfa.Checkpoint:
+    checkpoint = tfa.open(path)
+    assert isinstance(checkpoint, tfa.Checkpoint)
+    return checkpoint
+
+
+@pytest.mark.parametrize("missing", [1, 100, 20_000, None])
 def test_data_shorter_than_its_index_says_is_told(
-    missing: int | None, digits: Path, tmp_path: Path, command: Callable[..., Told]
+    missing: int | None,
+    digits: Path,
+    served: set[str],
+    tmp_path: Path,
+    command: Callable[..., Told],
 ) -> None:
     path = tmp_path / DATA
     whole = path.read_bytes()
     left = 0 if missing is None else len(whole) - missing
     path.write_bytes(whole[:left])
-    checkpoint = tfa.open(tmp_path / "digits" / "my_model-4")
-    assert isinstance(checkpoint, tfa.Checkpoint)
+    checkpoint = opened_checkpoint(tmp_path / "digits" / "my_model-4")
     (problem,) = checkpoint.problems
     assert (problem.path, problem.offset) == (str(path), left)
     assert f"expected {len(whole) - left} more bytes" in problem.message
@@ -427,10 +453,26 @@ def test_data_shorter_than_its_index_says_is_told(
     assert told.output  # what the index says is shown
     assert told.line == str(problem)
     before = snapshot(tmp_path)
-    told = command("convert", tmp_path / "digits", tmp_path / "new" / "export")
+    convert = ["convert", tmp_path / "digits", tmp_path / "new" / "export"]
+    told = command(*convert, "--keep-training-graph")
     assert (told.code, told.output) == (DAMAGED, "")
     assert told.line.startswith(f"{path}: byte {left}: found the end of the file")
     assert snapshot(tmp_path) == before
+    told = command(*convert)
+    if any(end_of(checkpoint.variables[name]) > left for name in served):
+        assert (told.code, told.output) == (DAMAGED, "")
+        assert told.line.startswith(f"{path}: byte {left}: found the end of the file")
+        assert snapshot(tmp_path) == before
+    else:
+        # All that is served is there, and the damage is told all the same.
+        assert (told.code, told.errors) == (0, "")
+        assert f"needs it, but the source is damaged: {problem}\n" in told.output
+
+
+def end_of(variable: tfa.Variable) -> int:
+    assert variable.value is not None
+    assert variable.value.location is not None
+    return variable.value.location.offset + variable.value.location.size
 
 
 def test_missing_data_is_told_when_it_is_needed(
@@ -526,7 +568,6 @@ MISUSE = [
     misuse("inspect", "{digits}", "--show", "colour"),
     misuse("explain", "{digits}"),
     misuse("convert", "{digits}", "{new}", "--to", "checkpoint"),
-    misuse("convert", "{model}", "{new}", "--to", "saved-model"),
     misuse("convert", "{model}", "{new}", "--inputs", "a=myInput:0"),
     misuse("convert", "{digits}", "{new}", "--inputs", "myInput:0"),
     misuse("convert", "{digits}", "{new}", "--outputs", "="),
@@ -534,7 +575,13 @@ MISUSE = [
     misuse("convert", "{digits}", "{model}"),
     misuse("convert", "{digits}", "{digits}"),
     misuse("convert", "{model}", "{digits}/my_model-4"),
-    misuse("convert", "{model}", "{digits}/other-1"),
+    misuse("convert", "{model}", "{digits}/my_model-4", "--overwrite"),
+    misuse("convert", "{model}", "{digits}/other-1", "--max-to-keep", "2"),
+    misuse("convert", "{model}", "{digits}/other-1", "--update-state", "--max-to-keep", "0"),
+    misuse("convert", "{model}", "{digits}/other-1", "--link", "soft"),
+    misuse("convert", "{model}", "{model}", "--to", "saved-model", "--overwrite"),
+    misuse("convert", "{model}", "{model}/inside", "--to", "saved-model"),
+    misuse("convert", "{digits}", "{digits}", "--overwrite"),
     misuse("convert", "{model}", "{digits}/"),
     misuse("convert", "{meta}", "{new}"),
 ]
@@ -556,6 +603,22 @@ def test_misuse_is_one_clear_line(
     assert (told.code, told.output) == (USAGE, "")
     assert told.line
     assert snapshot(tmp_path) == before
+
+
+def test_what_was_misuse_of_conversions_that_did_not_exist_is_none(
+    digits: Path, model: Path, tmp_path: Path, command: Callable[..., Told]
+) -> None:
+    told = command("convert", model, tmp_path / "again", "--to", "saved-model")
+    assert (told.code, told.errors) == (0, "")
+    assert tfa.open(tmp_path / "again").kind == "saved-model"
+    before = snapshot(digits)
+    told = command("convert", model, digits / "other-1")
+    assert (told.code, told.errors) == (0, "")
+    assert "checkpoint is left as it is: --update-state makes it name" in told.output
+    after = snapshot(digits)
+    assert {name: after[name] for name in before} == before
+    suffixes = (".data-00000-of-00001", ".index", ".meta")
+    assert set(after) - set(before) == {f"other-1{suffix}" for suffix in suffixes}
 
 
 def test_a_destination_that_cannot_be_written_is_told(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,75 +26,36 @@ from typing import Any
 import pytest
 
 import tfartifacts as tfa
+from tests import operations
+from tests.conftest import PROJECT
+from tests.operations import Operation, Tree, tree
 from tfartifacts.errors import DestinationExistsError, WriteError
-from tfartifacts.storage import files, publishing
+from tfartifacts.storage import files, publishing, temporary, writing
 
-# --- what is saved -------------------------------------------------------------------------------
-
-
-def tree(folder: Path) -> dict[str, bytes | None]:
-    """Everything below a folder: contents of files, None for folders."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
+OPERATIONS = {**operations.OPERATIONS, **operations.OTHERS}
 
 
-@dataclass(frozen=True)
-class Job:
-    """Something to save, and where below a folder.
-
-    `existing`: the folder it goes into is there before, with a file in it.
-    """
-
-    source: str
-    destination: str
-    existing: bool = False
-    overwrite: bool = False
-
-    def open(self, fixtures: Path) -> tfa.Artifact:
-        artifact = tfa.open(fixtures / self.source)
-        if isinstance(artifact, tfa.CheckpointDirectory):
-            assert artifact.latest is not None
-            artifact = artifact.latest
-        if isinstance(artifact, tfa.Checkpoint):
-            assert artifact.meta_graph is not None  # read now: it is the save that is tested
-        return artifact
+@pytest.fixture(params=OPERATIONS)
+def operation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Operation:
+    monkeypatch.setattr("time.time", lambda: 1.0)  # state files hold it
+    return OPERATIONS[request.param]
 
 
-JOBS = {
-    "saved model": Job("saved-models/two_meta_graphs", "export"),
-    "saved model into new folders": Job("saved-models/two_meta_graphs", "new/newer/export"),
-    "saved model over another": Job("saved-models/two_meta_graphs", "export", overwrite=True),
-    "checkpoint into a new folder": Job("digits/checkpoints", "new/model-4"),
-    "checkpoint into a folder": Job("digits/checkpoints", "there/model-4", existing=True),
-    "meta graph": Job("graphs/model.meta", "model.meta"),
-    "graph": Job("graphs/frozen.pb", "frozen.pb"),
-}
+def trained(fixtures: Path) -> tfa.Checkpoint:
+    """A checkpoint with its graph, both read."""
+    return operations.checkpoint(fixtures / "digits" / "checkpoints" / "my_model-4")
 
 
-def prepare(job: Job, folder: Path) -> Path:
-    """The folder a job may change, as it is before; the path to save to."""
-    folder.mkdir()
-    destination = folder / job.destination
-    if job.existing:
-        destination.parent.mkdir()
-        (destination.parent / "notes.txt").write_text("mine")
-    if job.overwrite:
-        destination.mkdir()
-        (destination / "old.txt").write_text("old")
-    return destination
-
-
-@pytest.fixture(params=JOBS)
-def job(request: pytest.FixtureRequest) -> Job:
-    return JOBS[request.param]
+def tables(fixtures: Path) -> tfa.Artifact:
+    """A SavedModel with variables and an asset."""
+    return tfa.open(fixtures / operations.TABLES)
 
 
 # --- calls that fail -----------------------------------------------------------------------------
 
 CALLS = (
-    "open write fsync close mkdir rename link unlink rmdir lstat pread preadv listdir scandir"
+    "open write fsync close mkdir rename replace link unlink rmdir chmod lstat pread preadv "
+    "listdir scandir"
 ).split()
 
 
@@ -142,21 +103,17 @@ class Faults:
         return counting
 
     def install(self, patch: pytest.MonkeyPatch, *, without_renameat2: bool = False) -> None:
-        patch.setattr(publishing, "os", self)
-        patch.setattr(files, "os", self)
+        for module in (files, publishing, temporary, writing):
+            patch.setattr(module, "os", self)
         renameat2 = (lambda *_: False) if without_renameat2 else self._renameat2
         patch.setattr(publishing, "_renameat2", self.counted("renameat2", renameat2))
 
 
-def save(job: Job, artifact: tfa.Artifact, destination: Path) -> None:
-    tfa.save(artifact, destination, overwrite=job.overwrite)
-
-
-def outcomes(job: Job, artifact: tfa.Artifact, folder: Path) -> tuple[Any, Any]:
-    """What the folder holds before and after a save that nothing disturbs."""
-    destination = prepare(job, folder)
+def outcomes(operation: Operation, fixtures: Path, folder: Path) -> tuple[Tree, Tree]:
+    """What the folder holds before and after, where nothing disturbs."""
+    operation.prepare(fixtures, folder)
     before = tree(folder)
-    save(job, artifact, destination)
+    operation.opened(fixtures, folder)()
     after = tree(folder)
     shutil.rmtree(folder)
     assert before != after
@@ -171,126 +128,168 @@ FAILURES = {
 
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("without_renameat2", [False, True], ids=["", "without renameat2"])
-def test_a_save_whose_calls_fail_publishes_nothing(
-    job: Job,
+def test_an_operation_whose_calls_fail_publishes_nothing(
+    operation: Operation,
     failure: str,
     without_renameat2: bool,
     fixtures: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if job.overwrite and without_renameat2:
+    if operation.needs_exchange and without_renameat2:
         pytest.skip("refused without it: see the test of that")
-    artifact = job.open(fixtures)
-    before, after = outcomes(job, artifact, tmp_path / "work")
-    source = tree(fixtures / job.source.split("/")[0])
+    folder = tmp_path / "work"
+    before, after = outcomes(operation, fixtures, folder)
+    source = tree(fixtures / operation.source)
+    descriptors = len(os.listdir("/proc/self/fd"))
     failed = set()
     at = 0
     while True:
         at += 1
-        destination = prepare(job, tmp_path / "work")
+        operation.prepare(fixtures, folder)
+        operate = operation.opened(fixtures, folder)
         faults = Faults(at, FAILURES[failure])
         error: tfa.TfArtifactsError | None = None
         with monkeypatch.context() as patch:
             faults.install(patch, without_renameat2=without_renameat2)
             try:
-                save(job, artifact, destination)
+                operate()
             except tfa.TfArtifactsError as raised:
                 error = raised
-        found = tree(tmp_path / "work")
+        found = tree(folder)
         place = f"call {at}: {faults.failed}"
         failed.update(faults.failed)
         if error is None:
             # A call whose failure means nothing: closing what was only read, a folder that
-            # cannot be opened to be synced.
+            # cannot be opened to be synced, a link where a copy does.
             assert found == after, place
         else:
             assert found == before, place
             assert error.path is not None, place
             assert isinstance(error, WriteError | tfa.PathNotFoundError), place
             assert not isinstance(error, WriteError) or error.errno is not None, place
-        shutil.rmtree(tmp_path / "work")
+        assert len(os.listdir("/proc/self/fd")) == descriptors, place
+        shutil.rmtree(folder)
         if not faults.failed:
             break
     # The count went past the last call, and the calls that matter were among them.
-    assert {"open", "write", "fsync", "mkdir", "renameat2"} <= failed
-    assert tree(fixtures / job.source.split("/")[0]) == source
+    assert {"open", "write", "fsync", "mkdir"} <= failed
+    assert failed & {"renameat2", "replace"}
+    assert tree(fixtures / operation.source) == source
 
 
-def test_a_save_whose_calls_all_fail_from_one_on_never_publishes_a_part(
-    job: Job, fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_operation_whose_calls_all_fail_from_one_on_never_publishes_a_part(
+    operation: Operation, fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    artifact = job.open(fixtures)
-    _, after = outcomes(job, artifact, tmp_path / "work")
+    folder = tmp_path / "work"
+    before, after = outcomes(operation, fixtures, folder)
     at = 0
     while True:
         at += 1
-        destination = prepare(job, tmp_path / "work")
+        operation.prepare(fixtures, folder)
+        operate = operation.opened(fixtures, folder)
         faults = Faults(at, FAILURES["input/output error"], stays=True)
         error = None
         with monkeypatch.context() as patch:
             faults.install(patch)
             try:
-                save(job, artifact, destination)
+                operate()
             except tfa.TfArtifactsError as raised:
                 error = raised
-        found = tree(tmp_path / "work")
-        # What cannot be taken back stays, but it is no result: without a state file, or all of it.
-        state = destination.parent / "checkpoint"
-        if error is None:
-            assert found == after, at
-        elif destination.exists() and not job.overwrite:
-            assert {**found, **after} == found, at
-        else:
-            assert not state.exists() or {**found, **after} == found, at
-        shutil.rmtree(tmp_path / "work")
+        found = tree(folder)
+        # What cannot be taken back stays, but it is no result, or all of it.
+        assert operation.is_whole(found, before, after), f"call {at}"
+        assert error is not None or found == after, f"call {at}"
+        shutil.rmtree(folder)
         if not faults.failed:
             break
     assert at > 10
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_an_interrupted_save_is_whole_or_not_there(
-    job: Job, after: bool, fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_operation_has_done_all_or_nothing(
+    operation: Operation,
+    after: bool,
+    fixtures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    artifact = job.open(fixtures)
-    states = outcomes(job, artifact, tmp_path / "work")
+    folder = tmp_path / "work"
+    states = outcomes(operation, fixtures, folder)
     at = 0
     while True:
         at += 1
-        destination = prepare(job, tmp_path / "work")
+        operation.prepare(fixtures, folder)
+        operate = operation.opened(fixtures, folder)
         faults = Faults(at, KeyboardInterrupt(), after=after)
         with monkeypatch.context() as patch:
             faults.install(patch)
             try:
-                save(job, artifact, destination)
+                operate()
                 interrupted = False
             except KeyboardInterrupt:
                 interrupted = True
-        found = tree(tmp_path / "work")
+        found = tree(folder)
         assert found in states, f"call {at}: {faults.failed}"
         # An interruption is never swallowed.
         assert interrupted == bool(faults.failed)
-        shutil.rmtree(tmp_path / "work")
+        shutil.rmtree(folder)
         if not faults.failed:
             break
     assert at > 10
 
 
-def test_without_an_exchange_in_one_step_nothing_is_overwritten(
-    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_leads_to_others_is_taken_back_before_them_or_all_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = JOBS["saved model over another"]
-    destination = prepare(job, tmp_path / "work")
+    real = os.rename
+    taken_back: list[str] = []
+
+    def rename(source: str, destination: str) -> None:
+        if not can_index and source.endswith("index"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        taken_back.append(os.path.basename(source))
+        real(source, destination)
+
+    def fail(steps: publishing.Steps) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", rename)
+    names = ["data", "meta", "index"]
+    for can_index in (True, False):
+        taken_back.clear()
+        staged, folder = tmp_path / f"staged {can_index}" / "files", tmp_path / f"to {can_index}"
+        staged.mkdir(parents=True)
+        folder.mkdir()
+        for name in names:
+            (staged / name).write_text(name)
+        with pytest.raises(KeyboardInterrupt):
+            publishing.publish_files(str(staged), str(folder), names, fail)
+        assert taken_back == (["index", "meta", "data"] if can_index else [])
+        assert sorted(os.listdir(folder)) == ([] if can_index else sorted(names))
+
+
+@pytest.mark.parametrize("error", [None, errno.EXDEV], ids=["no such call", "an overlay"])
+def test_without_an_exchange_in_one_step_nothing_is_overwritten(
+    error: int | None, fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renameat2(source: str, destination: str, flags: int) -> bool:
+        if error is not None:
+            raise OSError(error, os.strerror(error))
+        return False
+
+    operation = OPERATIONS["SavedModel over another"]
+    operation.prepare(fixtures, tmp_path / "work")
+    operate = operation.opened(fixtures, tmp_path / "work")
     before = tree(tmp_path / "work")
-    monkeypatch.setattr(publishing, "_renameat2", lambda *_: False)
+    monkeypatch.setattr(publishing, "_renameat2", renameat2)
     with pytest.raises(DestinationExistsError, match="exchange"):
-        tfa.save(job.open(fixtures), destination, overwrite=True)
+        operate()
     assert tree(tmp_path / "work") == before
 
 
 class Journal:
-    """The operating system for publishing, that notes what becomes durable and what appears."""
+    """The operating system for storage, that notes what becomes durable and what appears."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[str, str]] = []
@@ -308,35 +307,124 @@ class Journal:
         os.fsync(descriptor)
         self.notes.append(("synced", self._paths[descriptor]))
 
-    def renameat2(self, source: str, destination: str, flags: int) -> bool:
-        assert flags == 1  # without replacing
+    def replace(self, source: str, destination: str) -> None:
+        os.replace(source, destination)
+        self.notes.append(("replaced", destination))
+
+    def rename(self, source: str, destination: str) -> None:
         os.rename(source, destination)
-        self.notes.append(("appeared", destination))
-        return True
+        self.notes.append(("moved", source))
+
+    def renameat2(self, source: str, destination: str, flags: int) -> bool:
+        done = publishing_renameat2(source, destination, flags)
+        self.notes.append((["appeared", "exchanged"][flags - 1], destination))
+        return done
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(publishing, "os", self)
+        patch.setattr(writing, "os", self)
+        patch.setattr(publishing, "_renameat2", self.renameat2)
+
+    def names(self, folder: Path) -> list[tuple[str, str]]:
+        """The notes, with temporary names as `*`."""
+        return [
+            (what, re.sub(r"\.[^/]+\.tfartifacts-[^/]+", "*", os.path.relpath(path, folder)))
+            for what, path in self.notes
+        ]
 
 
+publishing_renameat2 = publishing._renameat2
+
+# What is done, in this order, after all staged files were synced.
+IN_ORDER = {
+    "checkpoint to SavedModel": [
+        ("synced", "*/saved_model/variables"),
+        ("synced", "*/saved_model"),
+        ("appeared", "export"),
+        ("synced", "."),
+    ],
+    "SavedModel over another": [
+        ("synced", "*/saved_model/variables"),
+        ("synced", "*/saved_model"),
+        ("exchanged", "export"),
+        ("synced", "."),
+    ],
+    "SavedModel to checkpoint": [
+        ("synced", "*/checkpoint"),
+        ("appeared", "new"),
+        ("synced", "."),
+    ],
+    # Each name is durable before one appears that leads to it.
+    "checkpoint into a folder": [
+        ("synced", "runs/*/checkpoint"),
+        ("synced", "runs/*/parts.json"),
+        ("synced", "runs/*"),
+        ("appeared", "runs/model-9.data-00000-of-00001"),
+        ("synced", "runs"),
+        ("appeared", "runs/model-9.meta"),
+        ("synced", "runs"),
+        ("appeared", "runs/model-9.index"),
+        ("synced", "runs"),
+        ("replaced", "runs/checkpoint"),
+        ("synced", "runs"),
+    ],
+    "checkpoint with assets": [
+        ("synced", "runs/*/checkpoint/model-9.assets"),
+        ("synced", "runs/*/checkpoint"),
+        ("synced", "runs/*/parts.json"),
+        ("synced", "runs/*"),
+        ("appeared", "runs/model-9.data-00000-of-00001"),
+        ("synced", "runs"),
+        ("appeared", "runs/model-9.assets"),
+        ("synced", "runs"),
+        ("appeared", "runs/model-9.meta"),
+        ("synced", "runs"),
+        ("appeared", "runs/model-9.index"),
+        ("synced", "runs"),
+        ("appeared", "runs/checkpoint"),
+        ("synced", "runs"),
+    ],
+    "signature in place": [
+        ("moved", "model/fingerprint.pb"),
+        ("synced", "model"),
+        ("replaced", "model/saved_model.pb"),
+        ("synced", "model"),
+    ],
+    "signature in a text": [
+        ("appeared", "model/saved_model.pb"),
+        ("synced", "model"),
+        ("moved", "model/saved_model.pbtxt"),
+        ("synced", "model"),
+    ],
+    "frozen graph": [
+        ("synced", "*/graph"),
+        ("appeared", "frozen.pb"),
+        ("synced", "."),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
 def test_what_appears_is_durable_and_in_order(
-    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = JOBS["checkpoint into a folder"]
-    destination = prepare(job, tmp_path / "work")
-    artifact = job.open(fixtures)
+    operation = OPERATIONS[name]
+    folder = tmp_path / "work"
+    operation.prepare(fixtures, folder)
+    before = tree(folder)
+    operate = operation.opened(fixtures, folder)
     journal = Journal()
-    monkeypatch.setattr(publishing, "os", journal)
-    monkeypatch.setattr(publishing, "_renameat2", journal.renameat2)
-    tfa.save(artifact, destination)
-    folder = str(destination.parent)
-    names = [f"model-4{suffix}" for suffix in (".data-00000-of-00001", ".index", ".meta")]
-    names.append("checkpoint")
-    first = journal.notes.index(("appeared", f"{folder}/{names[0]}"))
-    # Before the first appears, all have reached the disk, names included.
-    synced = [os.path.basename(path) for what, path in journal.notes[:first] if what == "synced"]
-    assert sorted(synced) == sorted([*names, "checkpoint"])  # the last: the staging folder
-    # Then one after the other, each name durable before the next appears.
-    expected = [
-        note for name in names for note in (("appeared", f"{folder}/{name}"), ("synced", folder))
-    ]
-    assert journal.notes[first:] == expected
+    journal.install(monkeypatch)
+    operate()
+    expected = IN_ORDER[name]
+    notes = journal.names(folder)
+    assert notes[-len(expected) :] == expected
+    # Before that, each new file has reached the disk, and nothing else happened.
+    synced = [os.path.basename(path) for what, path in notes[: -len(expected)] if what == "synced"]
+    assert len(synced) == len(notes) - len(expected)
+    made = [path for path, data in tree(folder).items() if data is not None]
+    new = [path for path in made if tree(folder)[path] != before.get(path)]
+    assert sorted(synced) == sorted(os.path.basename(path) for path in new)
 
 
 # --- destinations that are taken -----------------------------------------------------------------
@@ -384,60 +472,101 @@ def test_a_taken_destination_is_refused(
 
 
 @pytest.mark.parametrize("kind", TAKEN)
-@pytest.mark.parametrize("suffix", ["", ".index", ".meta", ".data-00000-of-00001", "checkpoint"])
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("suffix", ["", ".index", ".meta", ".data-00000-of-00001"])
 def test_a_taken_member_of_a_checkpoint_is_refused(
-    kind: str, suffix: str, fixtures: Path, tmp_path: Path
+    kind: str, suffix: str, overwrite: bool, fixtures: Path, tmp_path: Path
 ) -> None:
     destination = tmp_path / "there" / "model-4"
     destination.parent.mkdir()
-    taken = destination.with_name(suffix if suffix == "checkpoint" else f"model-4{suffix}")
+    taken = destination.with_name(f"model-4{suffix}")
     TAKEN[kind](taken)
     before = links_and_files(tmp_path)
     with pytest.raises(DestinationExistsError) as caught:
-        tfa.save(JOBS["checkpoint into a folder"].open(fixtures), destination)
+        tfa.save(trained(fixtures), destination, overwrite=overwrite)
     assert caught.value.path == str(taken)
     assert links_and_files(tmp_path) == before
 
 
+@pytest.mark.parametrize("update_state", [False, True])
 @pytest.mark.parametrize("kind", TAKEN)
-def test_only_a_folder_is_overwritten(kind: str, fixtures: Path, tmp_path: Path) -> None:
+def test_only_a_file_can_be_a_state_file(
+    kind: str, update_state: bool, fixtures: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "there" / "checkpoint"
+    state.parent.mkdir()
+    TAKEN[kind](state)
+    before = links_and_files(tmp_path)
+    destination = state.with_name("model-4")
+    if kind == "a file" and not update_state:
+        # Whatever is in it: it is left as it is.
+        tfa.save(trained(fixtures), destination)
+        assert state.read_text() == "mine"
+        after = links_and_files(tmp_path)
+        assert {name: after[name] for name in before} == before
+        return
+    expected = tfa.FormatError if kind == "a file" else DestinationExistsError
+    with pytest.raises(expected) as caught:
+        tfa.save(trained(fixtures), destination, update_state=update_state)
+    assert caught.value.path == str(state)
+    assert links_and_files(tmp_path) == before
+
+
+def saved_model_in(path: Path) -> None:
+    shutil.copytree(PROJECT / "fixtures" / "saved-models" / "text", path)
+
+
+OVERWRITTEN = {**TAKEN, "a SavedModel": saved_model_in}
+
+
+@pytest.mark.parametrize("kind", OVERWRITTEN)
+def test_only_a_saved_model_or_an_empty_folder_is_overwritten(
+    kind: str, fixtures: Path, tmp_path: Path
+) -> None:
     destination = tmp_path / "export"
-    TAKEN[kind](destination)
+    OVERWRITTEN[kind](destination)
     before = links_and_files(tmp_path)
     model = tfa.open(fixtures / "digits/saved_model")
-    if kind in ("an empty folder", "a folder"):
+    if kind in ("an empty folder", "a SavedModel"):
         tfa.save(model, destination, overwrite=True)
         assert sorted(os.listdir(tmp_path)) == ["export"]
         assert sorted(os.listdir(destination)) == ["saved_model.pb", "variables"]
     else:
-        with pytest.raises(DestinationExistsError):
+        with pytest.raises(DestinationExistsError, match="is no SavedModel"):
             tfa.save(model, destination, overwrite=True)
         assert links_and_files(tmp_path) == before
 
 
+LATE = {
+    "checkpoint to SavedModel": "export",
+    "checkpoint with assets": "runs/model-9.index",
+    "frozen graph": "frozen.pb",
+    "signature in a text": "model/saved_model.pb",
+}
+
+
+@pytest.mark.parametrize("name", LATE)
 def test_a_name_taken_at_the_last_moment_is_not_replaced(
-    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number, name in enumerate(["export", "there/model-4"]):
-        job = [JOBS["saved model"], JOBS["checkpoint into a folder"]][number]
-        work = tmp_path / str(number)
-        destination = prepare(job, work)
-        taken = work / ("export" if number == 0 else "there/model-4.meta")
-        real = publishing.rename_without_replacing
+    operation = OPERATIONS[name]
+    folder = tmp_path / "work"
+    operation.prepare(fixtures, folder)
+    before = tree(folder)
+    operate = operation.opened(fixtures, folder)
+    taken = folder / LATE[name]
+    real = publishing.rename_without_replacing
 
-        def late(source: str, target: str, taken: Path = taken, real: Any = real) -> None:
-            if target == str(taken):
-                taken.write_text("theirs")
-            real(source, target)
+    def late(source: str, target: str) -> None:
+        if target == str(taken):
+            taken.write_text("theirs")
+        real(source, target)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(publishing, "rename_without_replacing", late)
-            with pytest.raises(DestinationExistsError) as caught:
-                tfa.save(job.open(fixtures), destination)
-        assert caught.value.path == str(taken), name
-        assert taken.read_text() == "theirs"
-        left = {path for path in tree(work) if not path.endswith(("notes.txt", "there"))}
-        assert left == {str(taken.relative_to(work))}
+    monkeypatch.setattr(publishing, "rename_without_replacing", late)
+    with pytest.raises(DestinationExistsError) as caught:
+        operate()
+    assert caught.value.path == str(taken)
+    assert tree(folder) == {**before, LATE[name]: b"theirs"}
 
 
 def save_with_others(
@@ -454,13 +583,21 @@ def save_with_others(
         results.append(error)
 
 
-@pytest.mark.parametrize("name", ["saved model", "checkpoint into a folder", "graph"])
+WRITTEN = {
+    "export": operations.TABLES,
+    "there/model-4": "digits/checkpoints/my_model-4",
+    "frozen.pb": "graphs/frozen.pb",
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
 def test_of_two_writers_one_wins(name: str, fixtures: Path, tmp_path: Path) -> None:
-    job = JOBS[name]
-    artifact = job.open(fixtures)
-    _, after = outcomes(job, artifact, tmp_path / "work")
+    artifact = tfa.open(fixtures / WRITTEN[name])
+    tfa.save(artifact, tmp_path / "alone" / name)
+    after = tree(tmp_path / "alone")
     for _ in range(10):
-        destination = prepare(job, tmp_path / "work")
+        destination = tmp_path / "work" / name
+        destination.parent.mkdir(parents=True)
         barrier = threading.Barrier(4)
         results: list[BaseException | None] = []
 
@@ -591,7 +728,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002], indirect=True)
 def test_files_have_the_usual_modes(umask: int, fixtures: Path, tmp_path: Path) -> None:
     tfa.save(tfa.open(fixtures / "saved-models/two_meta_graphs"), tmp_path / "new" / "export")
-    tfa.save(JOBS["checkpoint into a folder"].open(fixtures), tmp_path / "other" / "model-4")
+    tfa.save(trained(fixtures), tmp_path / "other" / "model-4")
     tfa.save(tfa.open(fixtures / "graphs/frozen.pb"), tmp_path / "frozen.pb")
     modes = {(path.is_dir(), path.stat().st_mode & 0o7777) for path in tmp_path.rglob("*")}
     assert modes == {(True, 0o777 & ~umask), (False, 0o666 & ~umask)}
@@ -623,10 +760,9 @@ def test_any_name_can_be_written_and_opened(kind: str, fixtures: Path, tmp_path:
     assert tfa.open(tmp_path / "files" / name).kind == "graph-def"
     if kind == "not UTF-8":
         with pytest.raises(tfa.ConversionError, match="state file cannot hold"):
-            tfa.save(JOBS["checkpoint into a folder"].open(fixtures), tmp_path / "p" / name)
+            tfa.save(trained(fixtures), tmp_path / "p" / name)
     elif len(os.fsencode(name)) < 200:
-        checkpoint = JOBS["checkpoint into a folder"].open(fixtures)
-        tfa.save(checkpoint, tmp_path / "prefixes" / name)
+        tfa.save(trained(fixtures), tmp_path / "prefixes" / name)
         directory = tfa.open(tmp_path / "prefixes")
         assert isinstance(directory, tfa.CheckpointDirectory)
         assert directory.latest is not None
@@ -644,14 +780,16 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize("kind", IMPOSSIBLE)
-@pytest.mark.parametrize("source", ["digits/saved_model", "digits/checkpoints", "graphs/frozen.pb"])
+@pytest.mark.parametrize(
+    "source", ["digits/saved_model", "digits/checkpoints/my_model-4", "graphs/frozen.pb"]
+)
 def test_an_impossible_name_is_an_error_of_ours(
     kind: str, source: str, fixtures: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "link").symlink_to("nowhere")
     before = links_and_files(tmp_path)
-    artifact = Job(source, "").open(fixtures)
+    artifact = tfa.open(fixtures / source)
     with pytest.raises(WriteError) as caught:
         tfa.save(artifact, f"{tmp_path}/{IMPOSSIBLE[kind]}")
     assert caught.value.path is not None
@@ -667,6 +805,6 @@ def test_paths_that_end_in_a_slash_or_are_relative(
     tfa.save(model, "./new/../new/export")
     assert tfa.open("export").kind == tfa.open("new/export").kind == "saved-model"
     with pytest.raises(tfa.ConversionError, match=r"export/model\.ckpt"):
-        tfa.save(JOBS["checkpoint into a folder"].open(fixtures), "export/")
+        tfa.save(trained(fixtures), "export/")
     with pytest.raises(DestinationExistsError, match=r"export/model\.ckpt"):
-        tfa.save(JOBS["checkpoint into a folder"].open(fixtures), "export")
+        tfa.save(trained(fixtures), "export")

@@ -176,16 +176,18 @@ def test_an_asset_that_shrank_since_is_told(fixtures: Path, tmp_path: Path) -> N
     model = opened_model(folder)
     asset = folder / "assets" / "vocabulary.txt"
     asset.write_bytes(asset.read_bytes()[:-1])
-    with pytest.raises(tfa.FormatError, match="expected 1 more bytes") as caught:
+    with pytest.raises(tfa.SourceChangedError, match="changed while it was read") as caught:
         tfa.save(model, tmp_path / "copy")
     assert caught.value.path == str(asset)
+    assert isinstance(caught.value.__cause__, tfa.FormatError)
+    assert "expected 1 more bytes" in str(caught.value.__cause__)
     assert sorted(os.listdir(tmp_path)) == ["model"]
 
 
 def test_overwriting_exchanges_the_whole_folder(fixtures: Path, tmp_path: Path) -> None:
     destination = tmp_path / "export"
     tfa.save(opened_model(fixtures / "saved-models" / "two_meta_graphs"), destination)
-    (destination / "left over").write_text("old")
+    (destination / "keras_metadata.pb").write_text("old")
     inode = destination.stat().st_ino
     tfa.save(opened_model(fixtures / "digits" / "saved_model"), destination, overwrite=True)
     assert destination.stat().st_ino != inode
@@ -196,12 +198,66 @@ def test_overwriting_exchanges_the_whole_folder(fixtures: Path, tmp_path: Path) 
     assert values(copy.checkpoint) == values(source.checkpoint)
 
 
-def test_a_model_can_be_saved_over_itself(fixtures: Path, tmp_path: Path) -> None:
+def test_what_is_no_part_of_a_saved_model_is_not_removed_with_it(
+    fixtures: Path, tmp_path: Path
+) -> None:
+    model, destination = opened_model(fixtures / "digits" / "saved_model"), tmp_path / "export"
+    tfa.save(model, destination)
+    with pytest.raises(tfa.DestinationExistsError, match=r"; --overwrite replaces a SavedModel$"):
+        tfa.save(model, destination)
+    for name in ("notes.txt", ".git", "model.py", "train.sh"):
+        (destination / name).write_text("mine")
+    before = files(destination)
+    for dry_run in (True, False):
+        with pytest.raises(tfa.DestinationExistsError) as caught:
+            tfa.save(model, destination, overwrite=True, dry_run=dry_run)
+        assert str(caught.value) == (
+            f"{destination}: holds more than a SavedModel (.git, model.py, notes.txt and 1 more), "
+            "which would be removed with it; move that, or choose another destination"
+        )
+    with pytest.raises(tfa.DestinationExistsError, match=r"or remove it first$"):
+        tfa.save(model, destination)
+    assert files(destination) == before
+
+
+def test_extra_assets_that_go_are_named(fixtures: Path, tmp_path: Path) -> None:
+    model, destination = opened_model(fixtures / "digits" / "saved_model"), tmp_path / "export"
+    tfa.save(model, destination)
+    (destination / "assets.extra").mkdir()
+    (destination / "assets.extra" / "tf_serving_warmup_requests").write_text("requests")
+    copied = tmp_path / "copied"
+    shutil.copytree(destination, copied)
+    # The one that takes its place has the same: nothing goes.
+    assert tfa.save(opened_model(copied), destination, overwrite=True).notes == ()
+    for dry_run in (True, False):
+        assert tfa.save(model, destination, overwrite=True, dry_run=dry_run).notes == (
+            "goes with the SavedModel that is replaced: assets.extra/tf_serving_warmup_requests",
+        )
+    assert not (destination / "assets.extra").exists()
+
+
+def test_a_state_file_is_named_as_the_caller_did(
+    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = opened_checkpoint(fixtures / "dtypes" / "dtypes")
+    monkeypatch.chdir(tmp_path)
+    for prefix, shown in (("in/a-1", None), ("in/a-2", "in/checkpoint"), ("a-1", None)):
+        notes = tfa.save(checkpoint, prefix).notes
+        assert [note for note in notes if shown and note.startswith(f"{shown} is left as it")] == (
+            list(notes) if shown else []
+        )
+    (note,) = tfa.save(checkpoint, "a-2").notes
+    assert note.startswith("checkpoint is left as it is")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_model_is_not_saved_over_itself(overwrite: bool, fixtures: Path, tmp_path: Path) -> None:
     destination = tmp_path / "export"
     shutil.copytree(fixtures / "saved-models" / "two_meta_graphs", destination)
-    expected = values(opened_model(destination).checkpoint)
-    tfa.save(opened_model(destination), destination, overwrite=True)
-    assert values(opened_model(destination).checkpoint) == expected
+    before = files(tmp_path)
+    with pytest.raises(tfa.DestinationExistsError, match="is the source itself"):
+        tfa.save(opened_model(destination), destination, overwrite=overwrite)
+    assert files(tmp_path) == before
     assert os.listdir(tmp_path) == ["export"]
 
 
@@ -210,14 +266,25 @@ def test_a_checkpoint_is_never_written_over(
     overwrite: bool, fixtures: Path, tmp_path: Path
 ) -> None:
     source = opened_checkpoint(fixtures / "digits" / "checkpoints")
-    tfa.save(source, tmp_path / "model-4")
+    # Where nothing is, there is nothing to write over.
+    tfa.save(source, tmp_path / "model-4", overwrite=overwrite)
     before = files(tmp_path)
-    with pytest.raises(tfa.DestinationExistsError):
+    message = "never written over" if overwrite else "exists already"
+    with pytest.raises(tfa.DestinationExistsError, match=message) as caught:
         tfa.save(source, tmp_path / "model-4", overwrite=overwrite)
-    # Nor another beside it, whose state file would take the place of this one's.
-    with pytest.raises(tfa.DestinationExistsError, match="checkpoint: exists"):
-        tfa.save(source, tmp_path / "model-5", overwrite=overwrite)
+    assert caught.value.path == str(tmp_path / "model-4.data-00000-of-00001")
     assert files(tmp_path) == before
+    # Another beside it leaves the state file as it is.
+    saved = tfa.save(source, tmp_path / "model-5", overwrite=overwrite)
+    after = files(tmp_path)
+    assert {name: after[name] for name in before} == before
+    added = {f"model-5{suffix}" for suffix in (".data-00000-of-00001", ".index", ".meta")}
+    assert set(after) - set(before) == added
+    assert saved.paths == tuple(sorted(str(tmp_path / name) for name in added))
+    assert saved.notes == (
+        f"{tmp_path / 'checkpoint'} is left as it is: --update-state makes it name this "
+        "checkpoint as the latest",
+    )
 
 
 def test_a_folder_of_checkpoints_is_not_saved_as_one(fixtures: Path, tmp_path: Path) -> None:
@@ -246,8 +313,8 @@ def test_a_source_that_is_damaged_is_not_copied(
     folder: str, opened: str, file: str, position: int, fixtures: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(fixtures / folder, tmp_path / "source")
-    artifact = tfa.open(tmp_path / "source" / opened)
     flip(tmp_path / "source" / file, position)
+    artifact = tfa.open(tmp_path / "source" / opened)
     before = files(tmp_path)
     with pytest.raises(tfa.ChecksumError) as caught:
         tfa.save(artifact, tmp_path / "new" / "copy")
@@ -263,9 +330,42 @@ def test_a_v1_source_that_is_damaged_is_not_copied(
 ) -> None:
     shutil.copytree(fixtures / "v1-checkpoint", tmp_path / "source")
     artifact = tfa.open(tmp_path / "source" / "model-3")
+    before = (tmp_path / "source" / "model-3").stat()
     flip(tmp_path / "source" / "model-3", position)
+    # As if it had been so when it was opened, which reads all that is not a value.
+    os.utime(tmp_path / "source" / "model-3", ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(tfa.FormatError):
         tfa.save(artifact, tmp_path / "new" / "copy")
+    assert os.listdir(tmp_path) == ["source"]
+
+
+@pytest.mark.parametrize(("folder", "opened", "file"), DAMAGED)
+@pytest.mark.parametrize("position", [0, -1])
+def test_a_source_that_is_written_into_since_is_told_as_changed(
+    folder: str, opened: str, file: str, position: int, fixtures: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(fixtures / folder, tmp_path / "source")
+    artifact = tfa.open(tmp_path / "source" / opened)
+    flip(tmp_path / "source" / file, position)
+    before = files(tmp_path)
+    with pytest.raises(tfa.SourceChangedError) as caught:
+        tfa.save(artifact, tmp_path / "new" / "copy")
+    assert caught.value.path == str(tmp_path / "source" / file)
+    assert isinstance(caught.value.__cause__, tfa.ChecksumError)
+    assert caught.value.__cause__.path == caught.value.path
+    assert files(tmp_path) == before
+    assert os.listdir(tmp_path) == ["source"]
+
+
+@pytest.mark.parametrize("missing", [1, 100])
+def test_data_that_is_too_short_is_not_copied(missing: int, fixtures: Path, tmp_path: Path) -> None:
+    shutil.copytree(fixtures / "digits" / "checkpoints", tmp_path / "source")
+    path = tmp_path / "source" / "my_model-4.data-00000-of-00001"
+    left = path.stat().st_size - missing
+    os.truncate(path, left)
+    with pytest.raises(tfa.FormatError, match="found the end of the file") as caught:
+        tfa.save(opened_checkpoint(tmp_path / "source"), tmp_path / "new" / "copy")
+    assert (caught.value.path, caught.value.offset) == (str(path), left)
     assert os.listdir(tmp_path) == ["source"]
 
 
@@ -277,14 +377,18 @@ def test_a_source_that_went_away_is_told(gone: str, fixtures: Path, tmp_path: Pa
         )
     artifact = tfa.open(tmp_path / "model")
     (tmp_path / gone).unlink()
-    if gone.endswith(".index"):
-        # It was read whole when the checkpoint was opened.
+    # Of the index nothing more would be read; but who removes a checkpoint begins with it.
+    with pytest.raises(tfa.SourceChangedError, match="changed while it was read") as caught:
         tfa.save(artifact, tmp_path / "new" / "copy")
-    else:
-        with pytest.raises(tfa.PathNotFoundError) as caught:
-            tfa.save(artifact, tmp_path / "new" / "copy")
-        assert caught.value.path == str(tmp_path / gone)
-        assert not (tmp_path / "new").exists()
+    assert caught.value.path == str(tmp_path / gone)
+    assert not (tmp_path / "new").exists()
+    if gone.endswith(".index"):
+        return
+    # Gone before it was opened it is missing.
+    with pytest.raises(tfa.PathNotFoundError) as missing:
+        tfa.save(tfa.open(tmp_path / "model"), tmp_path / "new" / "copy")
+    assert missing.value.path == str(tmp_path / gone)
+    assert not (tmp_path / "new").exists()
 
 
 def test_data_of_another_save_is_not_copied(fixtures: Path, tmp_path: Path) -> None:
@@ -299,9 +403,9 @@ def test_data_of_another_save_is_not_copied(fixtures: Path, tmp_path: Path) -> N
 def test_a_graph_too_large_for_protobuf_is_refused(
     fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tfartifacts import saving
+    from tfartifacts.saving import plans
 
-    monkeypatch.setattr(saving, "MAX_MESSAGE", 1000)
+    monkeypatch.setattr(plans, "MAX_MESSAGE", 1000)
     for source, name in [("digits/saved_model", "export"), ("graphs/frozen.pb", "frozen.pb")]:
         with pytest.raises(tfa.ConversionError, match="TensorFlow reads at most 1000"):
             tfa.save(tfa.open(fixtures / source), tmp_path / name)
@@ -352,6 +456,11 @@ def test_a_small_file_of_large_tensors_is_not_expanded(tmp_path: Path) -> None:
         tfa.save(source, tmp_path / "new" / "m")
     with pytest.raises(tfa.FormatError, match="2998 more overlap in this file"):
         tfa.save(replace(model_without_checkpoint(), checkpoint=source), tmp_path / "model")
+    assert sorted(os.listdir(tmp_path)) == ["m.data-00000-of-00001", "m.index"]
+    # Nor is what is left when a few were pruned.
+    rest = {name: source.variables[name] for name in list(source.variables)[1:]}
+    with pytest.raises(tfa.FormatError, match="2999 tensors of 196542464 bytes in 65536 bytes"):
+        tfa.save(replace(source, variables=rest), tmp_path / "new" / "m")
     assert sorted(os.listdir(tmp_path)) == ["m.data-00000-of-00001", "m.index"]
     # Whoever names one value twice has it twice.
     some = dict.fromkeys(("v00000", "w"), source.variables["v00000"])

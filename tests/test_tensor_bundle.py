@@ -30,15 +30,11 @@ from tfartifacts.formats.bundle_entries import (
     parse_entry,
     prefix_of_data_file,
 )
+from tfartifacts.formats.bundle_writing import refuse_unwritable, write_bundle
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.slices import encode_slice_key
 from tfartifacts.formats.table import open_table, write_table
-from tfartifacts.formats.tensor_bundle import (
-    parse_header,
-    read_bundle,
-    refuse_unwritable,
-    write_bundle,
-)
+from tfartifacts.formats.tensor_bundle import parse_header, read_bundle
 from tfartifacts.formats.tensor_data import ArrayTensor, decode_strings, object_array
 from tfartifacts.formats.wire import (
     Message,

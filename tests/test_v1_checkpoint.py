@@ -16,9 +16,9 @@ import pytest
 from tests.judges.client import Judge, sha256
 from tests.test_tensor_bundle import create, digests, open_bundle
 from tfartifacts.errors import FormatError, PathNotFoundError, UnsupportedError
+from tfartifacts.formats.bundle_writing import write_bundle
 from tfartifacts.formats.slices import encode_slice_key, write_extents
 from tfartifacts.formats.table import open_table, write_table
-from tfartifacts.formats.tensor_bundle import write_bundle
 from tfartifacts.formats.tensor_data import object_array
 from tfartifacts.formats.v1_checkpoint import prefix_of_shard, read_v1_checkpoint, shard_files
 from tfartifacts.formats.versions import write_versions

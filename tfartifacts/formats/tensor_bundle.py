@@ -17,46 +17,27 @@ core/protobuf/tensor_bundle.proto.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from tfartifacts.dtypes import STRING
 from tfartifacts.errors import FormatError, PathNotFoundError, located
 from tfartifacts.formats.bundle_entries import (
     SHARD_FILE,
     BundleVariables,
     DataFiles,
     data_file,
-    encode_entry,
-    encode_partitioned,
     index_file,
     parse_entries,
     within,
 )
-from tfartifacts.formats.checksums import crc32c, mask
-from tfartifacts.formats.slices import (
-    Extents,
-    encode_slice_key,
-)
-from tfartifacts.formats.table import Source, open_table, write_table
-from tfartifacts.formats.tensor_data import (
-    encode_strings,
-    encode_variants,
-    strings_crc,
-    variants_crc,
-)
-from tfartifacts.formats.versions import check_versions, read_versions, write_versions
-from tfartifacts.formats.wire import (
-    Message,
-    put_bytes,
-    put_integer,
-)
-from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint, File
+from tfartifacts.formats.table import Source, open_table
+from tfartifacts.formats.versions import check_versions, read_versions
+from tfartifacts.formats.wire import Message
+from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Versions
-from tfartifacts.model.values import Deferred, Sink, TensorValue
+from tfartifacts.model.values import Deferred
 from tfartifacts.model.variables import Variable
 from tfartifacts.storage.files import BytesSource, absolute, describe_file, read_file
 
@@ -70,7 +51,7 @@ _MIN_PRODUCER = 0
 
 # Shards beyond one for each tensor that are believed: a count alone costs a writer two bytes, and
 # whoever copies the bundle a file for each.
-_SPARE_SHARDS = 10_000
+SPARE_SHARDS = 10_000
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -82,21 +63,22 @@ class Header:
     versions: Versions
 
 
-def read_bundle(prefix: str, index: bytes | None = None) -> Checkpoint:
+def read_bundle(prefix: str, index: bytes | None = None, own: File | None = None) -> Checkpoint:
     """The checkpoint of that prefix; its index is read and checked, its data files only measured.
 
-    `index` gives the index file's bytes where they were read already. Data files that are missing
-    or too short, and tensors that overlap, are told in Checkpoint.problems. Raises FormatError
-    (with the byte offset) for anything wrong in the index, PathNotFoundError where it is missing.
+    `index` gives the index file's bytes where they were read already, `own` what was seen of that
+    file before. Data files that are missing or too short, and tensors that overlap, are told in
+    Checkpoint.problems. Raises FormatError (with the byte offset) for anything wrong in the
+    index, PathNotFoundError where it is missing.
     """
     path = index_file(prefix)
+    own = own or describe_file(path)
     source = BytesSource(path, read_file(path) if index is None else index)
     header, variables, orphans = read_index(source, prefix)
     files = _data_files(prefix, header.num_shards, variables)
     notes = _stale_files(prefix, header.num_shards)
     if orphans:
         notes = (*notes, f"{orphans} stored slices belong to no variable")
-    own = describe_file(path)
     return Checkpoint(
         path=prefix,
         format="V2",
@@ -137,16 +119,16 @@ def parse_header(value: bytes) -> Header:
     return Header(num_shards, "big" if endianness else "little", versions)
 
 
-def _most_shards(variables: Mapping[str, Variable]) -> int:
-    return sum(len(variable.values) for variable in variables.values()) + _SPARE_SHARDS
+def most_shards(variables: Mapping[str, Variable]) -> int:
+    return sum(len(variable.values) for variable in variables.values()) + SPARE_SHARDS
 
 
 def _data_files(prefix: str, num_shards: int, variables: BundleVariables) -> list[File]:
     """The data files there are."""
     most = num_shards
-    if num_shards > _SPARE_SHARDS:
+    if num_shards > SPARE_SHARDS:
         # A hostile header may claim 2^31 shards: no more are looked for than can hold something.
-        most = min(num_shards, _most_shards(variables))
+        most = min(num_shards, most_shards(variables))
     shards = range(most)
     files = (describe_file(data_file(prefix, shard, num_shards)) for shard in shards)
     return [file for file in files if file is not None]
@@ -202,110 +184,3 @@ def _stale_files(prefix: str, num_shards: int) -> tuple[str, ...]:
         f"{name} belongs to another save: the index counts {num_shards} shards"
         for name in sorted(stale)
     )
-
-
-def refuse_unwritable(checkpoint: Checkpoint) -> None:
-    """Raise FormatError for a bundle that would come out far larger than it is stored.
-
-    That is one with many more shards than tensors, or with tensors that share bytes. Variables
-    that a caller put together are his own: several may have one value.
-    """
-    _refuse_empty_shards(checkpoint)
-    variables = checkpoint.variables
-    if isinstance(variables, BundleVariables):
-        for overlap in variables.overlaps(variables.ranges()):
-            raise overlap
-
-
-def _refuse_empty_shards(checkpoint: Checkpoint) -> None:
-    num_shards = checkpoint.num_shards
-    if checkpoint.format != "V2" or num_shards <= _SPARE_SHARDS:
-        return
-    most = _most_shards(checkpoint.variables)
-    if num_shards > most:
-        raise FormatError(
-            f"found {num_shards} shards for {most - _SPARE_SHARDS} stored tensors, expected at "
-            f"most {most}: each would be a file to write",
-            path=index_file(checkpoint.path),
-        )
-
-
-def written_shards(checkpoint: Checkpoint) -> int:
-    """How many data files write_bundle makes of a checkpoint: as many as it has, one of V1."""
-    return checkpoint.num_shards if checkpoint.format == "V2" else 1
-
-
-def bundle_files(checkpoint: Checkpoint, prefix: str) -> list[str]:
-    """The files write_bundle makes, in the order in which they should appear."""
-    shards = written_shards(checkpoint)
-    return [*(data_file(prefix, shard, shards) for shard in range(shards)), index_file(prefix)]
-
-
-def write_bundle(
-    checkpoint: Checkpoint, prefix: str, create: Callable[[str], AbstractContextManager[Sink]]
-) -> None:
-    """Write data files and index of a checkpoint, whatever its format, as V2 on little-endian.
-
-    `create` opens a new file for writing. Variables stay in their shard and in the order of their
-    source's data file, so that a bundle TensorFlow wrote comes out byte for byte. Every value's
-    stored checksum is compared on the way. See refuse_unwritable for what comes first.
-    """
-    _refuse_empty_shards(checkpoint)
-    num_shards = written_shards(checkpoint)
-    slices = [
-        (variable, part) for variable in checkpoint.variables.values() for part in _parts(variable)
-    ]
-    entries: list[tuple[bytes, bytes]] = []
-    by_shard: dict[int, list[tuple[int, int, int]]] = {}
-    for position, (_, (_, value)) in enumerate(slices):
-        location = value.location
-        shard, offset, size = 0, 1 << 63, 0
-        if location is not None:
-            shard, offset, size = location.shard, location.offset, location.size
-        # An empty tensor lies where the next one begins, and before it.
-        by_shard.setdefault(shard, []).append((offset, size, position))
-    for shard in range(num_shards):
-        with create(data_file(prefix, shard, num_shards)) as sink:
-            offset = 0
-            for *_, position in sorted(by_shard.get(shard, ())):
-                variable, (extents, value) = slices[position]
-                size, crc = _write_value(value, sink)
-                key = variable.name.encode("utf-8", "surrogateescape")
-                if extents is not None:
-                    key = encode_slice_key(key, extents)
-                entries.append((key, encode_entry(value, shard, offset, size, crc)))
-                offset += size
-    entries += [
-        (
-            variable.name.encode("utf-8", "surrogateescape"),
-            encode_partitioned(variable),
-        )
-        for variable in checkpoint.variables.values()
-        if variable.value is None
-    ]
-    versions = checkpoint.versions if checkpoint.format == "V2" else BUNDLE_VERSIONS
-    header = put_integer(1, num_shards) + put_bytes(3, write_versions(versions))
-    with create(index_file(prefix)) as sink:
-        sink.write(write_table(sorted([(b"", header), *entries])))
-
-
-def _parts(variable: Variable) -> list[tuple[Extents | None, TensorValue]]:
-    if variable.value is not None:
-        return [(None, variable.value)]
-    return [(part.extents, part.value) for part in variable.slices]
-
-
-def _write_value(value: TensorValue, sink: Sink) -> tuple[int, int]:
-    """Write the elements; their size and masked checksum."""
-    if value.dtype.itemsize is None:
-        elements = value.read().ravel().tolist()
-        is_string = value.dtype == STRING
-        data = encode_strings(elements) if is_string else encode_variants(elements)
-        sink.write(data)
-        return len(data), strings_crc(elements) if is_string else variants_crc(elements)
-    size = crc = 0
-    for piece in value.stored():
-        crc = crc32c(piece, crc)
-        size += len(piece)
-        sink.write(piece)
-    return size, mask(crc)

@@ -120,7 +120,16 @@ def describe_file(path: str) -> File | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return File(path, status.st_size, status.st_mtime)
+    identity = (status.st_dev, status.st_ino, status.st_mtime_ns)
+    return File(path, status.st_size, status.st_mtime, identity)
+
+
+def has_changed(file: File) -> bool:
+    """Whether a file is no longer the one that was looked at: gone, replaced or rewritten."""
+    if file.identity is None:
+        return False
+    now = describe_file(file.path)
+    return now is None or (now.size, now.identity) != (file.size, file.identity)
 
 
 def identity(path: str) -> tuple[int, int] | None:

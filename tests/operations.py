@@ -1,0 +1,206 @@
+"""What writes, as tests disturb it: each operation in a folder of its own, and how that may end."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import tfartifacts as tfa
+from tfartifacts.convert import convert
+from tfartifacts.convert.editing import add_signature
+from tfartifacts.opening import open_saved_model
+from tfartifacts.saving import rewrite
+from tfartifacts.storage.temporary import MARK
+
+# Everything below a folder: contents of files, None for folders.
+Tree = Mapping[str, bytes | None]
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def seen_by_readers(found: Tree) -> dict[str, bytes | None]:
+    """What is in a folder but for temporary folders, which no reader looks into."""
+    return {
+        name: content
+        for name, content in found.items()
+        if not any(part.startswith(".") and MARK in part for part in name.split("/"))
+    }
+
+
+def without(found: Tree, names: Collection[str | None]) -> dict[str, bytes | None]:
+    return {name: content for name, content in found.items() if name not in names}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something that writes.
+
+    `source` is the fixture it reads; `there` maps names in the folder to fixtures copied there
+    before. `opened` reads the source and gives what writes below the folder. `result` is what to
+    open there, its missing parents may be made before.
+
+    What it makes appears in one step, unless it is the files of a checkpoint, whose names begin
+    with `prefix`: there the index says that the others are there, and a state file, if it
+    `changes` one, comes behind. A file may go before the step (`goes_first`) or behind it
+    (`goes_last`).
+    """
+
+    source: str
+    opened: Callable[[Path, Path], Callable[[], object]]
+    result: str
+    there: Mapping[str, str] = field(default_factory=dict)
+    prefix: str | None = None
+    changes: str | None = None
+    goes_first: str | None = None
+    goes_last: str | None = None
+    needs_exchange: bool = False
+    may_run_again: bool = False
+
+    def prepare(self, fixtures: Path, folder: Path) -> None:
+        """Make the folder as it is before."""
+        folder.mkdir()
+        for name, fixture in self.there.items():
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            source = fixtures / fixture
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, place)
+
+    def is_whole(self, found: Tree, before: Tree, after: Tree) -> bool:
+        """Whether what readers see is all as before, or all as after."""
+        found = seen_by_readers(found)
+        if self.result not in found:
+            made = {str(folder) for folder in Path(self.result).parents} - before.keys()
+            found = without(found, made)
+        if self.prefix is not None and f"{self.prefix}.index" not in found:
+            # Parts of a checkpoint without its index are none: readers look for that.
+            found = without(found, {name for name in found if name.startswith(self.prefix)})
+        states = [before, after]
+        if self.changes is not None:
+            old = {name: data for name, data in before.items() if name == self.changes}
+            states.append({**without(after, {self.changes}), **old})
+        if self.goes_first is not None:
+            states.append(without(before, {self.goes_first}))
+        if self.goes_last is not None:
+            states.append({**after, self.goes_last: before[self.goes_last]})
+        return found in states
+
+
+# --- what each does ------------------------------------------------------------------------------
+
+
+def checkpoint(path: Path) -> tfa.Checkpoint:
+    found = tfa.open(path)
+    assert isinstance(found, tfa.Checkpoint)
+    assert found.meta_graph is not None  # read now: it is the save that is disturbed
+    return found
+
+
+def _exported(
+    name: str, fixtures: Path, folder: Path, *, overwrite: bool = False
+) -> Callable[[], object]:
+    source = checkpoint(fixtures / REF)
+    model = tfa.checkpoint_to_saved_model(source, {"x": "x"}, {"y": "y"})
+    return partial(tfa.save, model, folder / name, overwrite=overwrite)
+
+
+def _copied(
+    source: str, name: str, fixtures: Path, folder: Path, *, overwrite: bool = False
+) -> Callable[[], object]:
+    artifact = tfa.open(fixtures / source)
+    return partial(tfa.save, artifact, folder / name, overwrite=overwrite)
+
+
+def _restored(
+    source: str, name: str, fixtures: Path, folder: Path, *, update_state: bool = False
+) -> Callable[[], object]:
+    model = open_saved_model(fixtures / source)
+    tags = {"serve"} if len(model.meta_graphs) > 1 else None
+    made = tfa.saved_model_to_checkpoint(model, tags)
+    return partial(tfa.save, made, folder / name, update_state=update_state)
+
+
+def _frozen(name: str, fixtures: Path, folder: Path) -> Callable[[], object]:
+    source = checkpoint(fixtures / REF)
+    graph = convert(source, to="graph-def", inputs={"x": "x"}, outputs={"y": "y"})
+    return partial(tfa.save, graph, folder / name)
+
+
+def _edited(name: str, fixtures: Path, folder: Path) -> Callable[[], object]:
+    model = open_saved_model(folder / name)
+    names = {"x": "x:0"}, {"y": "y:0"}
+    return partial(rewrite, add_signature(model, "again", *names, replace_existing=True))
+
+
+REF = "tensorflow-1.15/ref/model.ckpt-5"
+TABLES = "saved-models/two_meta_graphs"
+MODEL = "saved-models/simple_resource"
+KEPT = {
+    f"runs/{name}": f"lookup-table/{name}"
+    for name in ("checkpoint", "ckpt-1.index", "ckpt-1.data-00000-of-00001")
+}
+
+OPERATIONS = {
+    "checkpoint to SavedModel": Operation(
+        "tensorflow-1.15", partial(_exported, "export"), "export"
+    ),
+    "SavedModel over another": Operation(
+        "tensorflow-1.15",
+        partial(_exported, "export", overwrite=True),
+        "export",
+        there={"export": TABLES},
+        needs_exchange=True,
+        may_run_again=True,
+    ),
+    "SavedModel to checkpoint": Operation(
+        "saved-models", partial(_restored, MODEL, "new/model-4"), "new"
+    ),
+    "checkpoint into a folder": Operation(
+        "saved-models",
+        partial(_restored, MODEL, "runs/model-9", update_state=True),
+        "runs",
+        there=KEPT,
+        prefix="runs/model-9",
+        changes="runs/checkpoint",
+    ),
+    "signature in place": Operation(
+        "saved-models",
+        partial(_edited, "model"),
+        "model",
+        there={"model": MODEL, "model/fingerprint.pb": "keras/export/fingerprint.pb"},
+        goes_first="model/fingerprint.pb",
+        may_run_again=True,
+    ),
+    "frozen graph": Operation("tensorflow-1.15", partial(_frozen, "frozen.pb"), "frozen.pb"),
+}
+
+# Further ones, whose parts are written in another way.
+OTHERS = {
+    "copy of a SavedModel": Operation(
+        "saved-models", partial(_copied, TABLES, "new/newer/export"), "new/newer/export"
+    ),
+    "checkpoint with assets": Operation(
+        "saved-models",
+        partial(_restored, TABLES, "runs/model-9"),
+        "runs/model-9.index",
+        there={"runs/notes.txt": "README.md"},
+        prefix="runs/model-9",
+        changes="runs/checkpoint",
+    ),
+    "meta graph": Operation("graphs", partial(_copied, "graphs/model.meta", "m.meta"), "m.meta"),
+    "signature in a text": Operation(
+        "saved-models",
+        partial(_edited, "model"),
+        "model",
+        there={"model": "saved-models/text"},
+        goes_last="model/saved_model.pbtxt",
+        may_run_again=True,
+    ),
+}

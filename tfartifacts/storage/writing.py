@@ -1,0 +1,161 @@
+"""New files and folders, of which every byte and every name reaches the disk."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from tfartifacts.errors import WriteError
+from tfartifacts.model.values import Buffer, Sink
+from tfartifacts.storage.files import opened
+
+_FICLONE = 0x40049409  # linux/fs.h, _IOW(0x94, 9, int)
+
+_BATCH = 1 << 20  # bytes of small pieces that are written at once
+
+
+def write_error(path: str, error: OSError) -> WriteError:
+    """The operating system's refusal, in our words."""
+    reason = (error.strerror or str(error)).lower()
+    failure = WriteError(f"cannot write: {reason}; nothing was published", path=path)
+    failure.errno = error.errno
+    return failure
+
+
+class _FileSink:
+    """A file being written; every byte is written or WriteError raised."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    def write(self, data: Buffer) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            raise write_error(self._path, error) from None
+
+
+@contextmanager
+def _created(path: str) -> Iterator[int]:
+    """A descriptor of a new file, open for writing; synced to disk when the block ends."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise write_error(path, error) from None
+    try:
+        yield descriptor
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            raise write_error(path, error) from None
+    except BaseException:
+        with suppress(OSError):  # what went wrong first is told
+            os.close(descriptor)
+        raise
+    try:
+        os.close(descriptor)
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+@contextmanager
+def new_file(path: str) -> Iterator[Sink]:
+    """A new file, synced to disk when the block ends."""
+    with _created(path) as descriptor:
+        yield _FileSink(path, descriptor)
+
+
+def write_file(path: str, pieces: Sequence[Buffer]) -> None:
+    """A new file of these bytes."""
+    with new_file(path) as sink:
+        for batch in batched(pieces):
+            sink.write(batch)
+
+
+def batched(pieces: Sequence[Buffer]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces.
+
+    A graph comes in pieces of some bytes: one call for each would take longer than the rest.
+    """
+    batch: list[Buffer] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += len(piece)
+        if size >= _BATCH:
+            yield b"".join(batch)
+            batch, size = [], 0
+    if batch:
+        yield b"".join(batch)
+
+
+def link_file(source: str, path: str, *, hard: bool) -> str:
+    """A new file with the bytes of another and without a copy: "reflink", "hard link", or "".
+
+    A reflink shares blocks until one of the two is written (FICLONE: Btrfs, XFS, bcachefs ...). A
+    hard link, made only with `hard`, is the same file: whoever writes into one writes into both.
+    Gives "", and leaves nothing, where the file system has neither.
+    """
+    with _created(path) as descriptor:
+        shares_blocks = _reflinked(source, descriptor)
+    if shares_blocks:
+        return "reflink"
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise write_error(path, error) from None
+    if not hard:
+        return ""
+    try:
+        os.link(os.path.realpath(source), path)
+    except OSError:
+        return ""
+    return "hard link"
+
+
+def _reflinked(source: str, descriptor: int) -> bool:
+    with opened(source) as readable:
+        try:
+            fcntl.ioctl(descriptor, _FICLONE, readable)
+        except OSError:
+            return False
+    return True
+
+
+def make_folder(path: str) -> None:
+    """A new folder inside a staging folder."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def copy_mode(source: str, path: str) -> None:
+    """Give a file the permissions of another, that it is to stand in for."""
+    try:
+        os.chmod(path, stat.S_IMODE(os.stat(source).st_mode))
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def sync_folder(path: str) -> None:
+    """Make names in a folder durable; not every file system lets a folder be synced."""
+    try:
+        descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
+            raise write_error(path, error) from None
+    finally:
+        with suppress(OSError):  # nothing was written through it
+            os.close(descriptor)
