@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import tfartifacts as tfa
-from tfartifacts.convert import convert, tensor_info, with_keys
+from tfartifacts.convert import SavedModelOptions, convert, tensor_info, with_keys
 from tfartifacts.dtypes import dtype_from_name
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.graphs import Constant, Graph, Node, TensorShape
@@ -122,13 +122,51 @@ def test_devices_are_cleared_and_all_else_is_carried() -> None:
     graph = replace(
         meta_graph(), unknown_fields=b"\xa2\x06\x00", info=MetaInfo(tensorflow_version="1")
     )
-    (made,) = tfa.checkpoint_to_saved_model(checkpoint(graph), IN, OUT).meta_graphs
+    (made,) = tfa.checkpoint_to_saved_model(
+        checkpoint(graph), IN, OUT, keep_training_graph=True
+    ).meta_graphs
     assert {node.device for node in made.graph} == {""}
     assert [node.name for node in made.graph] == [node.name for node in NODES]
     assert made.saver == SAVER
     assert made.unknown_fields == graph.unknown_fields
     assert made.tensorflow_version == "1"
     assert graph.graph["x"].device == "/device:GPU:0"  # the source is as it was
+
+
+def test_by_default_only_what_the_signature_needs_is_left() -> None:
+    """The saver is made anew; what assigns the variable stays."""
+    graph = replace(
+        meta_graph(Node("loss", "Sum", ("y", "x"))),
+        unknown_fields=b"\xa2\x06\x00",
+        info=MetaInfo(tensorflow_version="1"),
+    )
+    (made,) = tfa.checkpoint_to_saved_model(checkpoint(graph), IN, OUT).meta_graphs
+    assert {node.device for node in made.graph} == {""}
+    assert [(node.name, node.inputs) for node in made.graph] == [
+        ("x", ()),
+        ("w", ()),
+        ("y", ("x", "w")),
+        ("w/assign", ("w", "save/RestoreV2")),
+        ("save/filename/input", ()),
+        ("save/Const", ("save/filename/input",)),
+        ("save/SaveV2/tensor_names", ()),
+        ("save/SaveV2/shape_and_slices", ()),
+        ("save/SaveV2", ("save/Const", *constants("save/SaveV2"), "w")),
+        ("save/control_dependency", ("save/Const", "^save/SaveV2")),
+        ("save/RestoreV2/tensor_names", ()),
+        ("save/RestoreV2/shape_and_slices", ()),
+        ("save/RestoreV2", ("save/Const", *constants("save/RestoreV2"))),
+        ("save/restore_all", ("^w/assign",)),
+    ]
+    assert made.saver == Saver(
+        "save/Const:0", "save/control_dependency:0", "save/restore_all", max_to_keep=0, version=2
+    )
+    assert made.unknown_fields == graph.unknown_fields
+    assert made.tensorflow_version == "1"
+
+
+def constants(name: str) -> tuple[str, str]:
+    return f"{name}/tensor_names", f"{name}/shape_and_slices"
 
 
 def test_the_checkpoint_is_the_one_given_and_is_not_read() -> None:
@@ -185,8 +223,8 @@ def test_a_placeholder_that_is_no_input_is_noted() -> None:
     ]
     model = tfa.checkpoint_to_saved_model(checkpoint(meta_graph(nodes=nodes)), IN, OUT)
     assert model.notes == (
-        "signature 'serving_default' also needs keep_prob:0, which is not among its inputs: calls "
-        "will fail until it is",
+        "signature 'serving_default' also needs keep_prob:0, which is not among its inputs (taken "
+        "by mask (Mul)): calls will fail until it is, or is fixed: --set keep_prob=VALUE",
     )
     fed = {**IN, "keep": "keep_prob:0"}
     assert tfa.checkpoint_to_saved_model(checkpoint(meta_graph(nodes=nodes)), fed, OUT).notes == ()
@@ -200,7 +238,13 @@ def test_a_key_that_is_a_word_of_pythons_is_noted() -> None:
 def test_of_a_folder_the_latest_checkpoint_is_taken(fixtures: Path) -> None:
     folder = tfa.open(fixtures / "digits" / "checkpoints")
     assert isinstance(folder, tfa.CheckpointDirectory)
-    assert tfa.checkpoint_to_saved_model(folder).checkpoint is folder.latest
+    assert folder.latest is not None
+    taken = tfa.checkpoint_to_saved_model(folder).checkpoint
+    assert taken is not None
+    assert taken.path == folder.latest.path
+    assert len(taken.variables) == 10
+    whole = tfa.checkpoint_to_saved_model(folder, keep_training_graph=True)
+    assert whole.checkpoint is folder.latest
     gone = replace(folder, latest=None)
     with pytest.raises(tfa.ConversionError, match=r"my_model-4, is not there; pass one of .*-2, "):
         tfa.checkpoint_to_saved_model(gone)
@@ -210,8 +254,26 @@ def test_of_a_folder_the_latest_checkpoint_is_taken(fixtures: Path) -> None:
 
 
 def test_another_meta_graph_can_take_the_place_of_its_own() -> None:
-    model = tfa.checkpoint_to_saved_model(checkpoint(None), IN, OUT, meta_graph=meta_graph())
+    given = meta_graph()
+    model = tfa.checkpoint_to_saved_model(
+        checkpoint(None), IN, OUT, meta_graph=given, keep_training_graph=True
+    )
     assert len(model.meta_graphs[0].graph) == len(NODES)
+    assert model.meta_graphs[0].saver == SAVER
+
+
+def test_a_bare_graph_gets_a_saver_behind_what_it_has() -> None:
+    model = tfa.checkpoint_to_saved_model(
+        checkpoint(None), IN, OUT, meta_graph=meta_graph().graph, keep_training_graph=True
+    )
+    (made,) = model.meta_graphs
+    names = [node.name for node in made.graph]
+    assert names[: len(NODES)] == [node.name for node in NODES]
+    assert made.saver is not None
+    assert made.saver.restore_op_name == "save_1/restore_all"
+    assert made.graph["save_1/restore_all"].inputs == ("^save_1/Assign_0",)
+    assert made.graph["save_1/Assign_0"].inputs == ("w", "save_1/RestoreV2")
+    assert "the graph has no saver: variables are found by their names" in model.notes
 
 
 def test_a_checkpoint_without_variables_gives_a_model_without() -> None:
@@ -227,20 +289,32 @@ REFUSED: dict[str, Refusal] = {
     "a key that is missing": (
         meta_graph(),
         {"w2": ("float32", (3,))},
-        "restores 'w', which the checkpoint does not have; close to it: w2",
+        r"it restores 1 names the checkpoint does not have\n  missing  w  \(close: w2\)\n"
+        r"  extra    w2\n  try      --rename w2=w  which finds 1 of them$",
     ),
-    "no key at all": (meta_graph(), {}, "restores 'w', which the checkpoint does not have"),
+    "no key at all": (
+        meta_graph(),
+        {},
+        r"it restores 1 names the checkpoint does not have\n  missing  w$",
+    ),
     "a key of another type": (
         meta_graph(),
         {"w": ("float64", (3,))},
-        "restores 'w' as float32, the checkpoint has it as float64",
+        r"it has another shape or type for 1\n"
+        r"  changed  w: float32 in the graph, float64 in the checkpoint$",
     ),
     "a variable the saver leaves out": (
         meta_graph(Node("save/restore_all", "NoOp"), nodes=without("save/restore_all")),
         None,
-        r"w \(VariableV2\) is needed by y:0, and the saver does not restore it",
+        r"found w \(VariableV2\), which the outputs need and the saver does not restore, expected "
+        "something that gives it a value; 'w/assign' reads a checkpoint, which no init op is told "
+        "of",
     ),
-    "no saver": (meta_graph(saver=None), None, "the meta graph has no saver to restore it"),
+    "no saver and no variable of that name": (
+        meta_graph(saver=None),
+        {"v": ("float32", (4,))},
+        r"it restores 1 names the checkpoint does not have\n  missing  w\n  extra    v$",
+    ),
     "a table": (
         meta_graph(
             Node("table", "HashTableV2", attrs={"key_dtype": STRING, "value_dtype": FLOAT32}),
@@ -249,7 +323,8 @@ REFUSED: dict[str, Refusal] = {
             nodes=without("y"),
         ),
         None,
-        "tables and other state that must be initialised",
+        r"found table \(HashTableV2\), which the outputs need and the saver does not restore, "
+        "expected something that gives it a value; nothing in the graph does",
     ),
 }
 
@@ -261,14 +336,16 @@ def test_what_would_not_load_is_refused(case: str) -> None:
         tfa.checkpoint_to_saved_model(checkpoint(graph, variables), IN, OUT)
 
 
-def test_an_object_based_graph_is_not_converted_yet(fixtures: Path) -> None:
+def test_an_object_based_graph_is_refused_with_what_can_be_done(fixtures: Path) -> None:
+    message = r"object-based SavedModel of TensorFlow 2, .*serve it as it is, .*--to checkpoint"
     graph = replace(meta_graph(), object_graph=b"")
-    with pytest.raises(tfa.UnsupportedError, match="object-based SavedModel of TensorFlow 2"):
+    with pytest.raises(tfa.UnsupportedError, match=message):
         tfa.checkpoint_to_saved_model(checkpoint(graph), IN, OUT)
     model = tfa.open(fixtures / "keras" / "export")
     assert isinstance(model, tfa.SavedModel)
-    with pytest.raises(tfa.UnsupportedError, match="object-based"):
-        tfa.saved_model_to_checkpoint(model)
+    for to in ("saved-model", "graph-def"):
+        with pytest.raises(tfa.UnsupportedError, match=message):
+            convert(model, to=to)
 
 
 def test_no_tags_are_refused() -> None:
@@ -367,9 +444,9 @@ def test_a_saved_model_that_would_give_no_checkpoint_is_refused() -> None:
     with pytest.raises(tfa.ConversionError, match="found no saver"):
         tfa.saved_model_to_checkpoint(saved_model(replace(tagged("serve"), saver=None)))
     asset = AssetFile("path:0", "words.txt")
-    with pytest.raises(tfa.ConversionError, match=r"found assets \(words\.txt\)"):
+    with pytest.raises(tfa.ConversionError, match=r"found no assets/words\.txt"):
         tfa.saved_model_to_checkpoint(saved_model(replace(tagged("serve"), asset_files=(asset,))))
-    with pytest.raises(tfa.ConversionError, match="which the checkpoint does not have"):
+    with pytest.raises(tfa.ConversionError, match="restores 1 names the checkpoint does not have"):
         tfa.saved_model_to_checkpoint(saved_model(tagged("serve"), of=checkpoint(None, {})))
     with pytest.raises(tfa.NameNotFoundError, match="there is none"):
         tfa.saved_model_to_checkpoint(SavedModel("export", ()))
@@ -379,7 +456,9 @@ def test_a_saved_model_that_would_give_no_checkpoint_is_refused() -> None:
 def test_there_and_back_is_the_same_graph(fixtures: Path, source: str) -> None:
     model = tfa.open(fixtures / source)
     assert isinstance(model, tfa.SavedModel)
-    back = tfa.checkpoint_to_saved_model(tfa.saved_model_to_checkpoint(model))
+    back = tfa.checkpoint_to_saved_model(
+        tfa.saved_model_to_checkpoint(model), keep_training_graph=True
+    )
     (first,), (second,) = model.meta_graphs, back.meta_graphs
     assert second.signatures == first.signatures
     assert second.tags == first.tags
@@ -396,17 +475,37 @@ def test_the_direction_follows_from_the_source(fixtures: Path) -> None:
     assert convert(tfa.open(fixtures / "digits" / "saved_model")).kind == "checkpoint"
 
 
-@pytest.mark.parametrize("to", ["checkpoint", "saved-model"])
-def test_a_direction_that_does_not_fit_is_refused(fixtures: Path, to: str) -> None:
-    source = "checkpoints" if to == "checkpoint" else "saved_model"
-    with pytest.raises(tfa.ConversionError, match=f"already, expected one to make a {to}"):
-        convert(tfa.open(fixtures / "digits" / source), to=to)
+def test_a_checkpoint_of_a_checkpoint_is_refused(fixtures: Path) -> None:
+    with pytest.raises(tfa.ConversionError, match="already, expected a SavedModel to make a check"):
+        convert(tfa.open(fixtures / "digits" / "checkpoints"), to="checkpoint")
 
 
-@pytest.mark.parametrize("source", ["graphs/model.meta", "graphs/frozen.pb"])
-def test_a_graph_alone_has_nothing_to_convert(fixtures: Path, source: str) -> None:
-    with pytest.raises(tfa.ConversionError, match="has no variables to convert"):
-        convert(tfa.open(fixtures / source))
+def test_a_saved_model_of_a_saved_model_is_pruned(fixtures: Path) -> None:
+    model = tfa.open(fixtures / "digits" / "saved_model")
+    assert isinstance(model, tfa.SavedModel)
+    pruned = convert(model, to="saved-model")
+    assert isinstance(pruned, tfa.SavedModel)
+    (first,), (second,) = model.meta_graphs, pruned.meta_graphs
+    assert (len(first.graph), len(second.graph)) == (475, 76)
+    assert (second.signatures, second.tags) == (first.signatures, first.tags)
+    assert pruned.checkpoint is not None
+    assert len(pruned.checkpoint.variables) == 10
+
+
+def test_a_graph_alone_is_converted_where_it_is_frozen(fixtures: Path) -> None:
+    with pytest.raises(tfa.ConversionError, match=r"need 2 variables \(hidden, logits\).*--graph"):
+        convert(tfa.open(fixtures / "graphs" / "model.meta"))
+    model = convert(tfa.open(fixtures / "graphs" / "frozen.pb"))
+    assert isinstance(model, tfa.SavedModel)
+    assert model.checkpoint is None
+    assert model.meta_graphs[0].saver is None
+
+
+@pytest.mark.parametrize("option", ["rename", "use_ema"])
+def test_a_graph_alone_has_no_variables_to_change(fixtures: Path, option: str) -> None:
+    options = SavedModelOptions(**{option: ("a=b",) if option == "rename" else True})  # type: ignore[arg-type]
+    with pytest.raises(tfa.ConversionError, match="expected a checkpoint: the source is a graph"):
+        convert(tfa.open(fixtures / "graphs" / "frozen.pb"), options=options)
 
 
 def test_a_checkpoint_has_no_signature(fixtures: Path) -> None:
@@ -421,7 +520,7 @@ def test_a_checkpoint_has_no_signature(fixtures: Path) -> None:
 
 def test_a_shape_the_checkpoint_has_otherwise_is_refused() -> None:
     wrong = checkpoint(meta_graph(), {"w": ("float32", (3, 3))})
-    with pytest.raises(tfa.ConversionError, match=r"shape \(3,\), the checkpoint has it with"):
+    with pytest.raises(tfa.ConversionError, match=r"w: \[3\] in the graph, \[3, 3\] in the"):
         tfa.checkpoint_to_saved_model(wrong, IN, OUT)
 
 
@@ -456,7 +555,7 @@ def test_what_lies_behind_a_fed_input_needs_no_state(fixtures: Path) -> None:
     source = checkpoint(meta_graph(iterator, batch, nodes=nodes))
     model = tfa.checkpoint_to_saved_model(source, {"batch": "batch:0"}, OUT)
     assert model.meta_graphs[0].signatures["serving_default"].inputs["batch"].name == "batch:0"
-    with pytest.raises(tfa.ConversionError, match=r"iterator \(IteratorV2\) is needed"):
+    with pytest.raises(tfa.ConversionError, match=r"found iterator \(IteratorV2\).* is cut there"):
         tfa.checkpoint_to_saved_model(source, None, OUT)
 
 

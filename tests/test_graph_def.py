@@ -277,10 +277,16 @@ def test_last_of_two_attributes_of_one_name_holds() -> None:
 
 
 def without_empty(message: Any) -> Any:
-    """A graph without an empty library or versions, and without functions another replaces."""
+    """A graph without an empty library or versions, and without what another of its name replaces.
+
+    A function has one gradient: TensorFlow refuses a second one that is another.
+    """
     functions = {function.signature.name: function for function in message.library.function}
     del message.library.function[:]
     message.library.function.extend(functions.values())
+    gradients = {gradient.function_name: gradient for gradient in message.library.gradient}
+    del message.library.gradient[:]
+    message.library.gradient.extend(gradients.values())
     for field in ("library", "versions"):
         if message.HasField(field) and not canonical(getattr(message, field)):
             message.ClearField(field)

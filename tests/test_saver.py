@@ -258,7 +258,7 @@ def test_state_the_saver_leaves_out_needs_its_initializer() -> None:
 
 
 def test_a_table_in_the_saver_is_restored() -> None:
-    assert restored_tables(graph_with_state()) == ("kept",)
+    assert [item.table for item in restored_tables(graph_with_state())] == ["kept"]
     assert unrestored_state(graph_with_state(), ["found_1"])[0].node == "iterator"
 
 

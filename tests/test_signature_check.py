@@ -154,7 +154,7 @@ def test_placeholders_that_outputs_need_are_those_no_input_hides() -> None:
     fed = Signature({"x": info("x:0"), "keep": info("keep")}, {"y": info("y:0")})
     hidden = Signature({"drop": info("drop:0")}, {"y": info("y:0")})
     source = MetaGraph(graph(), signatures={"a": both, "b": fed, "c": hidden, "d": both})
-    assert unfed_placeholders(source) == (UnfedPlaceholder("keep", ("a", "d")),)
+    assert unfed_placeholders(source) == (UnfedPlaceholder("keep", ("a", "d"), ("drop (Mul)",)),)
     assert unfed_placeholders(MetaGraph(graph())) == ()
 
 

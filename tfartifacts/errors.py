@@ -9,6 +9,8 @@
     ├── NameNotFoundError         no such variable, node, tensor, signature; also a KeyError
     ├── ConversionError           the artifact is fine, the conversion asked for is not possible
     ├── DestinationExistsError    something is there already; also a FileExistsError
+    ├── ExecutionError            TensorFlow would not load or run what it was given
+    ├── SourceChangedError        the source was rewritten while it was read; nothing was published
     ├── WriteError                the operating system refused a write; also an OSError
     └── MissingDependencyError    needs an extra that is not installed; also an ImportError
 
@@ -28,16 +30,29 @@ class TfArtifactsError(Exception):
 
     Attributes: `message` (what was found, what was expected, what to do), `path` (the file, or
     None where no single file is concerned), `offset` (bytes from the start of that file, or
-    None).
+    None), `details` (further lines, where there is more than one thing to tell).
     """
 
-    def __init__(self, message: str, *, path: str | None = None, offset: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        offset: int | None = None,
+        details: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.path = path
         self.offset = offset
+        self.details = details
 
     def __str__(self) -> str:
+        return "\n  ".join([self.line, *self.details])
+
+    @property
+    def line(self) -> str:
+        """Place and message, without details."""
         where = [part for part in (self.path, self._place()) if part is not None]
         return ": ".join([*where, self.message])
 
@@ -46,7 +61,8 @@ class TfArtifactsError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only attributes travel as state, so that errors survive pickling.
-        return (type(self), (self.message,), {"path": self.path, "offset": self.offset})
+        state = {"path": self.path, "offset": self.offset, "details": self.details}
+        return (type(self), (self.message,), state)
 
 
 class PathNotFoundError(TfArtifactsError, FileNotFoundError):
@@ -79,6 +95,14 @@ class ConversionError(TfArtifactsError):
 
 class DestinationExistsError(TfArtifactsError, FileExistsError):
     """Something stands where the result should be written."""
+
+
+class ExecutionError(TfArtifactsError):
+    """TensorFlow would not load or run what it was given; the message is its reason."""
+
+
+class SourceChangedError(TfArtifactsError):
+    """The source was rewritten or removed while it was read; nothing was published."""
 
 
 class WriteError(TfArtifactsError, OSError):

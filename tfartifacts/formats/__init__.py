@@ -13,5 +13,6 @@ checkpoint_state  the `checkpoint` file
 graph_def         nodes and functions
 meta_graph        `.meta`: graph, signatures, saver, collections
 saved_model       `saved_model.pb`
+saved_object_graph  the signatures among the objects of a SavedModel of TensorFlow 2
 sniff             what a file is, by its content
 """

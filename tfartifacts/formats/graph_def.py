@@ -2,7 +2,7 @@
 
     GraphDef : 1 node*  2 library  3 version (until 2015)  4 versions  5 debug_info
     NodeDef  : 1 name  2 op  3 input*  4 device  5 attr (map)  6 debug info  7 full type
-    library  : 1 function*  2 gradient*  3 registered_gradients*
+    library  : 1 function*  2 gradient* {1 function_name 2 gradient_func}  3 registered_gradients*
     function : 1 signature (OpDef)  3 node*  4 ret (map)  5 attr (map)  ...
     OpDef    : 1 name  2 input_arg*  3 output_arg*  ...
     ArgDef   : 1 name  3 type  4 type_attr  5 number_attr  6 type_list_attr  16 is_ref
@@ -16,7 +16,7 @@ Source: tensorflow/core/framework/{graph,node_def,attr_value,function,op_def}.pr
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, overload
 
@@ -40,7 +40,7 @@ from tfartifacts.formats.wire import (
 )
 from tfartifacts.model.graphs import (
     Argument,
-    Constant,
+    ConstantValue,
     Function,
     FunctionCall,
     Graph,
@@ -103,6 +103,14 @@ class EncodedAttrs(Mapping[str, Any]):
         own = [(start - first, end - first) for start, end in spans]
         buffer = bytes(self._buffer[first:last])
         return EncodedAttrs, (buffer, own, self._path, self._base + first)
+
+    def only(self, names: Collection[str]) -> EncodedAttrs:
+        """The attributes of these names; the others are left out."""
+        spans = [span for name, span in self._entries() if name in names]
+        return EncodedAttrs(self._buffer, spans, self._path, self._base)
+
+    def _entries(self) -> Iterator[tuple[str, Span]]:
+        return ((Message(self._buffer, *span).text(1), span) for span in self._spans)
 
     def encoded(self) -> list[Buffer]:
         """The map's entries, as they stand in the file."""
@@ -176,6 +184,11 @@ class EncodedFunctions(Mapping[str, Function]):
     def __len__(self) -> int:
         return len(self._spans)
 
+    def only(self, names: Collection[str]) -> EncodedFunctions:
+        """The functions of these names; the others are left out."""
+        spans = {name: span for name, span in self._spans.items() if name in names}
+        return EncodedFunctions(self._buffer, spans, self._path)
+
     def encoded(self) -> list[Buffer]:
         pieces: list[Buffer] = []
         for start, end in self._spans.values():
@@ -192,6 +205,13 @@ class EncodedOpDefs(Mapping[str, OpDef]):
         self._message = message
         self._path = path
         self._index: dict[str, Span] | None = None
+
+    def only(self, names: Collection[str]) -> EncodedOpDefs:
+        """The signatures of these ops; the others are left out."""
+        spans = {name: span for name, span in self._spans().items() if name in names}
+        buffer = self._message.buffer
+        pieces = [put_bytes(1, memoryview(buffer)[start:end]) for start, end in spans.values()]
+        return EncodedOpDefs(Message(b"".join(pieces)), self._path)
 
     def _spans(self) -> dict[str, Span]:
         if self._index is None:
@@ -239,8 +259,10 @@ def read_graph(
             raise FormatError(f"found a node {node.name!r} without {missing}", offset=start)
     library = message.message(2)
     functions: Mapping[str, Function] = {}
+    gradients: dict[str, str] = {}
     if library is not None:
         functions = EncodedFunctions(library.buffer, _function_spans(library), path)
+        gradients = {entry.text(1): entry.text(2) for entry in library.messages(2)}
     return Graph(
         nodes=EncodedNodes(buffer, spans, path),
         functions=functions,
@@ -248,8 +270,9 @@ def read_graph(
         op_defs={} if op_defs is None else op_defs,
         path=path,
         notes=notes,
+        gradients=gradients,
         unknown_fields=message.without(1, 2, 4),
-        library_unknown_fields=b"" if library is None else library.without(1),
+        library_unknown_fields=b"" if library is None else library.without(1, 2),
     )
 
 
@@ -442,10 +465,10 @@ def _encode_item(value: Any) -> bytes:
             return put_bytes(7, write_shape(value))
         case UnknownShape():
             return put_bytes(7, write_shape(None))
-        case EncodedTensor() | Constant():
-            return put_bytes(8, encode_constant(value))
         case FunctionCall():
             return put_bytes(9, _encode_call(value))
+        case ConstantValue():
+            return put_bytes(8, encode_constant(value))
     raise TypeError(f"no attribute can hold {value!r}")
 
 
@@ -484,6 +507,8 @@ def encode_graph(graph: Graph) -> list[Buffer]:
         for function in graph.functions.values():
             encoded = [function.encoded, *_encode_nodes(3, function.nodes)]
             library += put_message(1, encoded)
+    for function_name, gradient in graph.gradients.items():
+        library.append(put_bytes(2, put_text(1, function_name) + put_text(2, gradient)))
     if graph.library_unknown_fields:
         library.append(graph.library_unknown_fields)
     # A library that was read is written even if it is empty: TensorFlow writes such ones.

@@ -12,6 +12,9 @@
     CollectionDef: one of 1 node_list {1 string*}  2 bytes_list {1 bytes*}  3 int64_list
                    4 float_list  5 any_list {1 Any*}
     AssetFileDef : 1 tensor_info  2 filename
+    VariableDef  : 1 variable_name  2 initializer_name  3 snapshot_name  4 slice  5 is_resource
+                   6 initial_value_name  7 trainable  8 synchronization  9 aggregation
+                   (an element of the bytes_list of `variables` and its like)
 
 Source: tensorflow/core/protobuf/{meta_graph,saver}.proto. A map's entries stand in any order;
 the last of two with the same key wins.
@@ -21,13 +24,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tfartifacts.dtypes import dtype_from_number
 from tfartifacts.formats.graph_def import EncodedOpDefs, encode_graph, read_graph
+from tfartifacts.formats.saved_object_graph import with_signature_keys
 from tfartifacts.formats.shapes import read_partial_shape, write_shape
 from tfartifacts.formats.wire import (
     LENGTH_DELIMITED,
     Message,
+    fields,
     put_bytes,
     put_entry,
     put_float32,
@@ -44,8 +50,9 @@ from tfartifacts.model.saved_models import (
     MetaInfo,
     Saver,
     Signature,
+    VariableDef,
 )
-from tfartifacts.model.values import Buffer
+from tfartifacts.model.values import Buffer, Deferred
 
 _COLLECTION_KINDS = {
     1: "node_list",
@@ -56,6 +63,11 @@ _COLLECTION_KINDS = {
 }
 _ASSETS_COLLECTION = "saved_model_assets"
 _ASSET_TYPE = "tensorflow.AssetFileDef"
+# python/framework/ops.py, GraphKeys: the collections registered with VariableDef
+_VARIABLE_COLLECTIONS = frozenset(
+    "variables trainable_variables local_variables model_variables moving_average_variables "
+    "global_step metric_variables".split()
+)
 
 
 def read_meta_graph(
@@ -81,6 +93,46 @@ def read_meta_graph(
         checkpoint_prefix=checkpoint_prefix,
         notes=notes,
         unknown_fields=message.without(1, 2, 3, 4, 5, 6, 7),
+        variable_defs_part=Deferred(_LoadVariableDefs(collections)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _LoadVariableDefs:
+    """Decodes the collections of variables when called."""
+
+    collections: Mapping[str, Collection]
+
+    def __call__(self) -> Mapping[str, tuple[VariableDef, ...]]:
+        found: dict[str, tuple[VariableDef, ...]] = {}
+        for key, collection in self.collections.items():
+            if collection.kind == "bytes_list" and key in _VARIABLE_COLLECTIONS:
+                found[key] = tuple(
+                    value if isinstance(value, VariableDef) else read_variable_def(Message(value))
+                    for value in collection.values
+                )
+        return found
+
+
+def read_variable_def(message: Message) -> VariableDef:
+    return VariableDef(
+        message.text(1),
+        message.text(2),
+        message.text(3),
+        message.text(6),
+        message.flag(5),
+        message.without(1, 2, 3, 5, 6),
+    )
+
+
+def encode_variable_def(variable: VariableDef) -> bytes:
+    return (
+        put_text(1, variable.name)
+        + put_text(2, variable.initializer)
+        + put_text(3, variable.snapshot)
+        + put_integer(5, int(variable.is_resource))
+        + put_text(6, variable.initial_value)
+        + variable.unknown_fields
     )
 
 
@@ -247,7 +299,10 @@ def _encode_collection(collection: Collection) -> bytes:
             packed = struct.pack(f"<{len(collection.values)}f", *collection.values)
             values = put_bytes(1, packed)
         case _:
-            values = b"".join(put_bytes(1, value) for value in collection.values)
+            values = b"".join(
+                put_bytes(1, encode_variable_def(v) if isinstance(v, VariableDef) else v)
+                for v in collection.values
+            )
     return b"" if number is None else put_bytes(number, values)
 
 
@@ -275,3 +330,73 @@ def encode_meta_graph(meta_graph: MetaGraph) -> list[Buffer]:
         pieces.append(put_bytes(7, meta_graph.object_graph))
     pieces.append(meta_graph.unknown_fields)
     return pieces
+
+
+def splice_meta_graph(message: Message, edited: MetaGraph) -> list[Buffer]:
+    """The message with the signatures and tags of `edited`, everything else byte for byte.
+
+    The objects of TensorFlow 2 follow where one of their signatures is renamed or removed. They
+    have no function for one that was added.
+    """
+    view = memoryview(message.buffer)
+    pieces: list[Buffer] = []
+    present = {key: read_signature(entry.message(2)) for key, entry in message.entries(5)}
+    same = {key for key, signature in present.items() if signature == edited.signatures.get(key)}
+    changes = _changed_keys(present, edited.signatures)
+    added = [
+        put_entry(5, key, encode_signature(signature))
+        for key, signature in edited.signatures.items()
+        if key not in same
+    ]
+    info_seen = False
+    for number, _, _, start, payload, end in fields(message.buffer, message.start, message.end):
+        if number > 5:
+            # Behind the signatures there are, as if they had been written with them.
+            pieces += added
+            added = []
+        if number == 1:
+            part = Message(message.buffer, payload, end, message.depth + 1)
+            tags = () if info_seen else edited.info.tags
+            if tuple(part.texts(4)) != tags:
+                pieces += put_message(1, _splice_tags(part, tags))
+                info_seen = True
+                continue
+            info_seen = True
+        elif number == 5 and Message(message.buffer, payload, end).text(1) not in same:
+            continue
+        elif number == 7 and changes:
+            objects = Message(message.buffer, payload, end, message.depth + 1)
+            pieces += put_message(7, with_signature_keys(objects, changes))
+            continue
+        pieces.append(view[start:end])
+    pieces += added
+    if not info_seen and edited.info.tags:
+        pieces[:0] = put_message(1, [put_bytes(4, tag.encode()) for tag in edited.info.tags])
+    return pieces
+
+
+def _changed_keys(
+    before: Mapping[str, Signature], after: Mapping[str, Signature]
+) -> dict[str, str | None]:
+    """The new key of each signature that is gone from its place; None where it is gone."""
+    new = {key: signature for key, signature in after.items() if key not in before}
+    changes: dict[str, str | None] = {}
+    for key in before:
+        if key not in after:
+            match = (name for name, signature in new.items() if signature == before[key])
+            changes[key] = next(match, None)
+            new.pop(changes[key] or "", None)
+    return changes
+
+
+def _splice_tags(message: Message, tags: tuple[str, ...]) -> list[Buffer]:
+    view = memoryview(message.buffer)
+    pieces: list[Buffer] = []
+    new: list[Buffer] = [put_bytes(4, tag.encode()) for tag in tags]
+    for number, _, _, start, _, end in fields(message.buffer, message.start, message.end):
+        if number > 4:
+            pieces += new
+            new = []
+        if number != 4:
+            pieces.append(view[start:end])
+    return pieces + new

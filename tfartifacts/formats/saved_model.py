@@ -10,8 +10,12 @@ Source: tensorflow/core/protobuf/saved_model.proto, python/saved_model/constants
 
 from __future__ import annotations
 
-from tfartifacts.formats.meta_graph import encode_meta_graph, read_meta_graph
-from tfartifacts.formats.wire import Message, put_integer, put_message
+from tfartifacts.formats.meta_graph import (
+    encode_meta_graph,
+    read_meta_graph,
+    splice_meta_graph,
+)
+from tfartifacts.formats.wire import Message, fields, put_integer, put_message
 from tfartifacts.model.saved_models import SavedModel
 from tfartifacts.model.values import Buffer
 
@@ -41,4 +45,22 @@ def encode_saved_model(saved_model: SavedModel) -> list[Buffer]:
     for meta_graph in saved_model.meta_graphs:
         pieces += put_message(2, encode_meta_graph(meta_graph))
     pieces.append(saved_model.unknown_fields)
+    return pieces
+
+
+def splice_saved_model(message: Message, edited: SavedModel) -> list[Buffer]:
+    """The message with the signatures and tags of `edited`, everything else byte for byte.
+
+    `edited` has as many meta graphs as the message, in its order. What is equal stays where it
+    is; a signature that is new follows those there are.
+    """
+    pieces: list[Buffer] = []
+    position = 0
+    for number, _, _, start, payload, end in fields(message.buffer, message.start, message.end):
+        if number != 2:
+            pieces.append(memoryview(message.buffer)[start:end])
+            continue
+        part = Message(message.buffer, payload, end, message.depth + 1)
+        pieces += put_message(2, splice_meta_graph(part, edited.meta_graphs[position]))
+        position += 1
     return pieces

@@ -114,6 +114,32 @@ class Edges:
         towards = [self.producers, self.control] if control else [self.producers]
         return walk(starts, towards, lambda index: index not in stop)
 
+    def computed(
+        self, tensors: Iterable[tuple[int, int]], fed: Collection[tuple[int, int]]
+    ) -> set[int]:
+        """The nodes that run so that some tensors are known while others are fed.
+
+        Tensors are a position and an output. As a session prunes: an edge that is fed is not
+        followed; the node behind it may still run for another output, or a control edge.
+        """
+        seen = {index for index, output in tensors if (index, output) not in fed}
+        todo = list(seen)
+        while todo:
+            index = todo.pop()
+            data = zip(self.producers[index], self.outputs[index], strict=True)
+            wanted = [other for other, output in data if (other, output) not in fed]
+            for other in (*wanted, *self.control[index]):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        return seen
+
+    def tensors(self, names: Iterable[str]) -> list[tuple[int, int]]:
+        """Position and output of tensors by name; unknown names are left out."""
+        sources = [parse_input(name) for name in names]
+        found = [(self.position.get(source.node), source.output) for source in sources]
+        return [(index, output) for index, output in found if index is not None]
+
     def descendants(
         self,
         starts: Iterable[int],
@@ -127,39 +153,29 @@ class Edges:
 
 
 def edges_of(graph: Graph) -> Edges:
-    """The edges of a graph's own nodes (not of its functions)."""
-    return Edges(graph.nodes)
+    """The edges of a graph's own nodes (not of its functions); found once for each graph."""
+    # As functools.cached_property does: a graph does not change.
+    known: Edges | None = vars(graph).get("_edges")
+    if known is None:
+        known = vars(graph)["_edges"] = Edges(graph.nodes)
+    return known
 
 
 def needed(edges: Edges, tensors: Iterable[str], fed: Iterable[str]) -> set[int]:
-    """The nodes that run to compute some tensors while others are fed, as a session prunes.
+    """The nodes that run to compute some tensors while others are fed, all by name.
 
-    An edge that is fed is not followed; the node behind it may still be needed for another of
-    its outputs. Tensors of nodes that are not there are left out.
+    Tensors of nodes that are not there are left out. See Edges.computed.
     """
-    fed_tensors = {
-        (edges.position.get(parsed.node), parsed.output) for parsed in map(parse_input, fed)
-    }
-    starts = [parse_input(tensor) for tensor in tensors]
-    todo = [
-        edges.position[start.node]
-        for start in starts
-        if start.node in edges.position
-        and (edges.position[start.node], start.output) not in fed_tensors
-    ]
-    found = set(todo)
-    while todo:
-        index = todo.pop()
-        sources = [
-            producer
-            for producer, output in zip(edges.producers[index], edges.outputs[index], strict=True)
-            if (producer, output) not in fed_tensors
-        ]
-        for source in (*sources, *edges.control[index]):
-            if source not in found:
-                found.add(source)
-                todo.append(source)
-    return found
+    return edges.computed(edges.tensors(tensors), frozenset(edges.tensors(fed)))
+
+
+def behind_identities(edges: Edges, index: int) -> int:
+    """The node that an Identity passes on, however many there are."""
+    seen: set[int] = set()
+    while edges.nodes[index].op == "Identity" and edges.producers[index] and index not in seen:
+        seen.add(index)
+        index = edges.producers[index][0]
+    return index
 
 
 def walk(

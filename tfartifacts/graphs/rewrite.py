@@ -57,12 +57,12 @@ def _as_restore_v2(graph: Graph, node: Node, taken: set[str]) -> list[Node]:
     wanted = 3 if node.op == "RestoreSlice" else 2
     if len(data_inputs) != wanted or not isinstance(dtype, DType):
         return [node]
-    names = _string_constant(graph, data_inputs[1])
-    slices = _string_constant(graph, data_inputs[2]) if wanted == 3 else (b"",)
+    names = _strings_of(graph, data_inputs[1])
+    slices = _strings_of(graph, data_inputs[2]) if wanted == 3 else (b"",)
     if names is None or slices is None:
         return [node]
     constants = [
-        _vector(_free_name(f"{node.name}/{role}", taken), values, node.device)
+        string_constant(free_name(f"{node.name}/{role}", taken), values, node.device)
         for role, values in (("tensor_names", names), ("shape_and_slices", slices))
     ]
     restore = Node(
@@ -75,7 +75,7 @@ def _as_restore_v2(graph: Graph, node: Node, taken: set[str]) -> list[Node]:
     return [*constants, restore]
 
 
-def _string_constant(graph: Graph, tensor: str) -> tuple[bytes, ...] | None:
+def _strings_of(graph: Graph, tensor: str) -> tuple[bytes, ...] | None:
     name = tensor.partition(":")[0]
     if name not in graph or graph[name].op != "Const":
         return None
@@ -83,13 +83,31 @@ def _string_constant(graph: Graph, tensor: str) -> tuple[bytes, ...] | None:
     return None if value is None or value.dtype != STRING else tuple(value.strings())
 
 
-def _vector(name: str, values: tuple[bytes, ...], device: str) -> Node:
+def string_constant(name: str, values: tuple[bytes, ...], device: str = "") -> Node:
+    """A vector of strings."""
     value = Constant(STRING, (len(values),), values)
     attrs: dict[str, Any] = {"dtype": STRING, "value": value}
     return Node(name, "Const", (), device, attrs)
 
 
-def _free_name(wanted: str, taken: set[str]) -> str:
+def assign_node(name: str, variable: Node, restore: str, output: int) -> Node:
+    """What gives a variable an output of a restore op."""
+    value = restore if output == 0 else f"{restore}:{output}"
+    dtype = variable.attrs["dtype"].base
+    if variable.op == "VarHandleOp":
+        # AssignVariableOp takes any value; the restored one is of this type.
+        return Node(name, "AssignVariableOp", (variable.name, value), "", {"dtype": dtype})
+    attrs = {
+        "T": dtype,
+        "_class": [f"loc:@{variable.name}".encode()],
+        "use_locking": True,
+        "validate_shape": True,
+    }
+    return Node(name, "Assign", (variable.name, value), "", attrs)
+
+
+def free_name(wanted: str, taken: set[str]) -> str:
+    """A name that is not taken, the wanted one or with a number; it is taken from now on."""
     name, number = wanted, 1
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1

@@ -4,6 +4,7 @@
                                               <- ^AssignVariableOp(handle, value)
                                               <- ^LookupTableImportV2(table, keys, values)
     value           : (Identity | Reshape | ...)* <- restored tensor
+                    | anything (Concat, Mul, ...)  <- restored tensors
     restored tensor : RestoreV2(prefix, tensor_names, shape_and_slices):i   one op, many tensors
                       Restore(pattern, tensor_name):0                        one tensor
                       RestoreSlice(pattern, tensor_name, shape_and_slice):0  one tensor
@@ -17,12 +18,13 @@ Source: tensorflow/python/training/saver.py, BaseSaverBuilder; saving/functional
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import UnsupportedError, name_not_found
-from tfartifacts.graphs.edges import Edges, edges_of, needed, parse_input
+from tfartifacts.graphs.edges import Edges, edges_of, needed, parse_input, walk
 from tfartifacts.model import FunctionCall, Graph, MetaGraph, Node
 from tfartifacts.model.graphs import ConstantValue
 
@@ -45,8 +47,13 @@ QUEUE_OPS = frozenset(
 )
 CALL_OPS = frozenset("PartitionedCall StatefulPartitionedCall TPUPartitionedCall".split())
 
-_RESTORE_OPS = frozenset("Restore RestoreV2 RestoreSlice".split())
+RESTORE_OPS = frozenset("Restore RestoreV2 RestoreSlice".split())
 _ASSIGN_OPS = frozenset("Assign AssignVariableOp".split())
+_CHANGES = re.compile(
+    r"(Resource)?(Assign\w*|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)|StridedSliceAssign"
+    r"|(Sparse)?Apply\w+|CountUpTo)",
+    re.ASCII,
+)
 _TABLE_IMPORTS = frozenset("LookupTableImport LookupTableImportV2".split())
 # Between the restore op and the assignment; the value is operand 0.
 _CARRIERS = frozenset(
@@ -63,6 +70,9 @@ _INITIALIZERS = (
     )
 )
 
+# The kind, container and name of state: see resource_of.
+Resource = tuple[object, object, object]
+
 
 @dataclass(frozen=True, slots=True)
 class RestoredVariable:
@@ -71,7 +81,10 @@ class RestoredVariable:
     `variable` is the node that holds it, `key` the checkpoint's, `shape_and_slice` empty for the
     whole tensor (else such as `4 3 0,2:-`). `assign` and `restore` are the nodes that do it; for
     a saver that is a function, `function` names the one they are in (else ""). `dtype` is the
-    type in the checkpoint; None where the node does not say.
+    type in the checkpoint; None where the node does not say. `output` is the one of `restore`.
+
+    A value that is `computed` is not the tensor of that key: it is made of it, and of others,
+    each of which is a RestoredVariable of its own with the same `assign`.
     """
 
     variable: str
@@ -81,6 +94,23 @@ class RestoredVariable:
     restore: str
     assign: str
     function: str = ""
+    output: int = 0
+    computed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredTable:
+    """A mutable table and where its content comes from, as for RestoredVariable.
+
+    `sources` are the keys its keys and values are restored from, each with slice and type; made
+    of them rather than equal to them where `computed`.
+    """
+
+    table: str
+    sources: tuple[tuple[str, str, DType | None], ...]
+    importer: str
+    function: str = ""
+    computed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +138,8 @@ def restored_variables(meta_graph: MetaGraph) -> tuple[RestoredVariable, ...]:
     return _restore_walk(meta_graph).variables
 
 
-def restored_tables(meta_graph: MetaGraph) -> tuple[str, ...]:
-    """The table nodes that the saver fills (LookupTableImportV2). Errors as restored_variables."""
+def restored_tables(meta_graph: MetaGraph) -> tuple[RestoredTable, ...]:
+    """The tables that the saver fills (LookupTableImportV2). Errors as restored_variables."""
     return _restore_walk(meta_graph).tables
 
 
@@ -129,14 +159,14 @@ def unrestored_state(
         node = parse_input(name).node
         if node not in edges.position:
             raise name_not_found("node", node, edges.position)
-    found = _restore_walk(source, edges) if isinstance(source, MetaGraph) else _RestoreWalk()
-    names = [*(item.variable for item in found.variables), *found.tables]
-    restored = {_resource(edges.nodes[index]) for index in edges.indices(names)}
+    found = _restore_walk(source) if isinstance(source, MetaGraph) else _RestoreWalk()
+    names = [*(item.variable for item in found.variables), *(item.table for item in found.tables)]
+    restored = {resource_of(edges.nodes[index]) for index in edges.indices(names)}
     states: list[UnrestoredState] = []
     for index in sorted(needed(edges, wanted, fed)):
         node_ = edges.nodes[index]
         kind = kind_of_state(node_.op)
-        if kind is None or _resource(node_) in restored:
+        if kind is None or resource_of(node_) in restored:
             continue
         initializers = tuple(
             edges.nodes[user].name
@@ -160,15 +190,25 @@ def kind_of_state(op: str) -> str | None:
     return "queue" if op in QUEUE_OPS else None
 
 
-def _resource(node: Node) -> tuple[object, object]:
-    """What several nodes have in common that stand for the same state (ResourceMgr)."""
-    return node.attrs.get("container") or b"", node.attrs.get("shared_name") or node.name.encode()
+def resource_of(node: Node) -> Resource:
+    """What several nodes have in common that stand for the same state (ResourceMgr).
+
+    State of two kinds may have one name; a variable and its handle are of two kinds.
+    """
+    kind = "handle" if node.op == "VarHandleOp" else kind_of_state(node.op)
+    name = node.attrs.get("shared_name") or node.name.encode()
+    return kind, node.attrs.get("container") or b"", name
+
+
+def changes_variable(op: str) -> bool:
+    """Whether an op gives the variable that is its operand 0 another value."""
+    return _CHANGES.fullmatch(op) is not None
 
 
 def _fills(initializer: Node, name: str) -> bool:
     """Whether an initializer fills that node: operand 0, of MakeIterator operand 1."""
     operand = 1 if initializer.op == "MakeIterator" else 0
-    data = _data_inputs(initializer)[operand : operand + 1]
+    data = data_inputs(initializer)[operand : operand + 1]
     return bool(data) and parse_input(data[0]).node == name
 
 
@@ -177,15 +217,23 @@ class _RestoreWalk:
     """What was found behind the restore op; `inside` are the positions of the nodes walked."""
 
     variables: tuple[RestoredVariable, ...] = ()
-    tables: tuple[str, ...] = ()
+    tables: tuple[RestoredTable, ...] = ()
     inside: frozenset[int] | set[int] = frozenset()
 
 
-def _restore_walk(meta_graph: MetaGraph, edges: Edges | None = None) -> _RestoreWalk:
+def _restore_walk(meta_graph: MetaGraph) -> _RestoreWalk:
+    """Walked once for each meta graph, which does not change."""
+    known: _RestoreWalk | None = vars(meta_graph).get("_restore_walk")
+    if known is None:
+        known = vars(meta_graph)["_restore_walk"] = _walk(meta_graph)
+    return known
+
+
+def _walk(meta_graph: MetaGraph) -> _RestoreWalk:
     saver = meta_graph.saver
     if saver is None or not saver.restore_op_name:
         return _RestoreWalk()
-    edges = edges or edges_of(meta_graph.graph)
+    edges = edges_of(meta_graph.graph)
     name = parse_input(saver.restore_op_name.removeprefix("^")).node
     start = edges.position.get(name)
     if start is None:
@@ -199,19 +247,19 @@ def _restore_walk(meta_graph: MetaGraph, edges: Edges | None = None) -> _Restore
             more = _restored_by_call(meta_graph.graph, edges, node)
             variables += more[0]
             tables += more[1]
-    return _RestoreWalk(tuple(variables), tuple(dict.fromkeys(tables)), inside)
+    return _RestoreWalk(tuple(variables), tuple(tables), inside)
 
 
 def _restored_by_call(
     graph: Graph, edges: Edges, node: Node
-) -> tuple[list[RestoredVariable], list[str]]:
+) -> tuple[list[RestoredVariable], list[RestoredTable]]:
     """What a restore function assigns to the variables whose handles it is given.
 
     Calls inside the function are followed in the same way, each function once.
     """
     variables: list[RestoredVariable] = []
-    tables: list[str] = []
-    handles = [_node_behind(edges, parse_input(text).node) for text in _data_inputs(node)]
+    tables: list[RestoredTable] = []
+    handles = [_node_behind(edges, parse_input(text).node) for text in data_inputs(node)]
     todo: list[tuple[Node, list[str]]] = [(node, handles)]
     seen: set[str] = set()
     while todo:
@@ -238,47 +286,46 @@ def _restored_by_call(
         tables += more[1]
         for inner in body.nodes:
             if inner.op in CALL_OPS or inner.op in graph.functions:
-                names = [parse_input(text).node for text in _data_inputs(inner)]
+                names = [parse_input(text).node for text in data_inputs(inner)]
                 todo.append((inner, [arguments.get(_node_behind(body, n), "") for n in names]))
     return variables, tables
 
 
 def _assignments(
     edges: Edges, among: Iterable[int], arguments: Mapping[str, str], function: str
-) -> tuple[list[RestoredVariable], list[str]]:
+) -> tuple[list[RestoredVariable], list[RestoredTable]]:
     """Assignments of restored values among these nodes; arguments stand for outer nodes."""
     variables: list[RestoredVariable] = []
-    tables: list[str] = []
+    tables: list[RestoredTable] = []
     strings: dict[str, tuple[bytes, ...]] = {}
+    dtype_of = _Dtypes()
     for index in sorted(among):
         node = edges.nodes[index]
-        data = _data_inputs(node)
-        if node.op in _TABLE_IMPORTS and data:
-            if any(_restore_behind(edges, text) is not None for text in data[1:]):
-                target = _node_behind(edges, parse_input(data[0]).node)
-                tables.append(arguments.get(target, target))
-        elif node.op in _ASSIGN_OPS and len(data) >= 2:
-            source = _restore_behind(edges, data[1])
-            if source is None:
-                continue
-            target = _node_behind(edges, parse_input(data[0]).node)
-            restore, output = source
-            key, slice_ = _key_of(edges, restore, output, strings)
-            variables.append(
+        data = data_inputs(node)
+        is_table = node.op in _TABLE_IMPORTS
+        if not data or not (is_table or changes_variable(node.op)):
+            continue
+        found, computed = _sources(edges, node, data[1:])
+        if not found:
+            continue
+        target = _node_behind(edges, parse_input(data[0]).node)
+        target = arguments.get(target, target)
+        keys = [_key_of(edges, restore, output, strings) for restore, output in found]
+        dtypes = [dtype_of(restore, output) for restore, output in found]
+        if is_table:
+            sources = tuple((*key, dtype) for key, dtype in zip(keys, dtypes, strict=True))
+            tables.append(RestoredTable(target, sources, node.name, function, computed))
+        else:
+            variables += [
                 RestoredVariable(
-                    arguments.get(target, target),
-                    key,
-                    slice_,
-                    _restored_dtype(restore, output),
-                    restore.name,
-                    node.name,
-                    function,
+                    target, *key, dtype, restore.name, node.name, function, output, computed
                 )
-            )
+                for key, dtype, (restore, output) in zip(keys, dtypes, found, strict=True)
+            ]
     return variables, tables
 
 
-def _data_inputs(node: Node) -> list[str]:
+def data_inputs(node: Node) -> list[str]:
     return [text for text in node.inputs if not text.startswith("^")]
 
 
@@ -290,35 +337,75 @@ def _node_behind(edges: Edges, name: str) -> str:
         index = edges.position.get(name)
         if index is None or edges.nodes[index].op not in _CARRIERS:
             break
-        data = _data_inputs(edges.nodes[index])
+        data = data_inputs(edges.nodes[index])
         if not data:
             break
         name = parse_input(data[0]).node
     return name
 
 
-def _restore_behind(edges: Edges, text: str) -> tuple[Node, int] | None:
-    """The restore op, and which of its outputs, that a value comes from; None for any other."""
-    seen: set[str] = set()
+def is_restored(edges: Edges, assign: Node) -> bool:
+    """Whether what an assignment gives a variable comes from a checkpoint, whoever restores it."""
+    return bool(_sources(edges, assign, data_inputs(assign)[1:])[0])
+
+
+def _sources(
+    edges: Edges, node: Node, operands: Sequence[str]
+) -> tuple[list[tuple[Node, int]], bool]:
+    """The restored tensors that an assignment takes its value from; whether it is computed."""
+    plain = [_restore_behind(edges, text) for text in operands]
+    found = [source for source in plain if source is not None]
+    if len(found) == len(operands) and (node.op in _ASSIGN_OPS or node.op in _TABLE_IMPORTS):
+        return found, False
+    starts = edges.tensors(operands)
+    # What feeds a restore op are names alone.
+    walked = walk(
+        [index for index, _ in starts],
+        [edges.producers],
+        lambda index: edges.nodes[index].op not in RESTORE_OPS,
+    )
+    behind = dict.fromkeys(starts)
+    for index in sorted(walked):
+        if edges.nodes[index].op not in RESTORE_OPS:
+            behind.update(
+                dict.fromkeys(zip(edges.producers[index], edges.outputs[index], strict=True))
+            )
+    return [
+        (edges.nodes[index], output)
+        for index, output in behind
+        if edges.nodes[index].op in RESTORE_OPS
+    ], True
+
+
+def carriers_behind(edges: Edges, text: str) -> list[Node]:
+    """The nodes that pass a value on, from a tensor back to what it is: not computed."""
+    passed: dict[str, Node] = {}
     while True:
-        source = parse_input(text)
-        index = edges.position.get(source.node)
-        if index is None or source.node in seen:
-            return None
-        seen.add(source.node)
+        index = edges.position.get(parse_input(text).node)
+        if index is None or edges.nodes[index].name in passed:
+            return list(passed.values())
         node = edges.nodes[index]
-        if node.op in _RESTORE_OPS:
-            return node, source.output
-        data = _data_inputs(node)
+        data = data_inputs(node)
         if node.op not in _CARRIERS or not data:
-            return None
+            return list(passed.values())
+        passed[node.name] = node
         text = data[0]
+
+
+def _restore_behind(edges: Edges, text: str) -> tuple[Node, int] | None:
+    """The restore op, and which of its outputs, that a value is; None for any other."""
+    carriers = carriers_behind(edges, text)
+    source = parse_input(data_inputs(carriers[-1])[0] if carriers else text)
+    index = edges.position.get(source.node)
+    if index is None or edges.nodes[index].op not in RESTORE_OPS:
+        return None
+    return edges.nodes[index], source.output
 
 
 def _key_of(
     edges: Edges, restore: Node, output: int, strings: dict[str, tuple[bytes, ...]]
 ) -> tuple[str, str]:
-    data = _data_inputs(restore)
+    data = data_inputs(restore)
     keys = _strings_of(edges, restore, data[1:2], strings)
     if output >= len(keys):
         raise UnsupportedError(
@@ -349,12 +436,16 @@ def _strings_of(
     return known[name]
 
 
-def _restored_dtype(restore: Node, output: int) -> DType | None:
-    if restore.op != "RestoreV2":
-        dtype = restore.attrs.get("dt")
-        return dtype if isinstance(dtype, DType) else None
-    dtypes = restore.attrs.get("dtypes")
-    if isinstance(dtypes, list) and output < len(dtypes) and isinstance(dtypes[output], DType):
-        found: DType = dtypes[output]
-        return found
-    return None
+class _Dtypes:
+    """Types of the outputs of restore ops; one has as many as there are variables."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[DType | None]] = {}
+
+    def __call__(self, restore: Node, output: int) -> DType | None:
+        if restore.name not in self._known:
+            value = restore.attrs.get("dtypes" if restore.op == "RestoreV2" else "dt")
+            listed = value if isinstance(value, list) else [value]
+            self._known[restore.name] = [d if isinstance(d, DType) else None for d in listed]
+        dtypes = self._known[restore.name]
+        return dtypes[output] if output < len(dtypes) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from tfartifacts.dtypes import DType, dtype_from_name
 from tfartifacts.errors import NameNotFoundError, close_names
-from tfartifacts.graphs.edges import edges_of, parse_input
+from tfartifacts.graphs.edges import Edges, edges_of, needed, parse_input
 from tfartifacts.model import Graph, MetaGraph, Node, TensorInfo
 from tfartifacts.model.graphs import TensorShape
 from tfartifacts.model.tensors import (
@@ -53,10 +53,14 @@ class SignatureProblem:
 
 @dataclass(frozen=True, slots=True)
 class UnfedPlaceholder:
-    """A placeholder that outputs of those signatures need and their inputs do not feed."""
+    """A placeholder that outputs of those signatures need and their inputs do not feed.
+
+    `consumers` are what takes it on the way to those outputs, such as `dense/MatMul (MatMul)`.
+    """
 
     node: str
     signatures: tuple[str, ...]
+    consumers: tuple[str, ...] = ()
 
 
 def signature_problems(meta_graph: MetaGraph) -> tuple[SignatureProblem, ...]:
@@ -87,6 +91,7 @@ def unfed_placeholders(meta_graph: MetaGraph) -> tuple[UnfedPlaceholder, ...]:
         placeholders.discard(parse_input(meta_graph.saver.filename_tensor_name).node)
     edges = None
     found: dict[int, list[str]] = {}
+    run: set[int] = set()
     for key, signature in meta_graph.signatures.items():
         fed, fetched = (
             [tensor for info in getattr(signature, side).values() for tensor in info.tensor_names]
@@ -96,16 +101,22 @@ def unfed_placeholders(meta_graph: MetaGraph) -> tuple[UnfedPlaceholder, ...]:
         if not unfed or key.startswith(INTERNAL_SIGNATURES):
             continue
         edges = edges or edges_of(meta_graph.graph)
-        stop = set(edges.indices(fed))
-        for index in edges.ancestors(edges.indices(fetched), stop=stop) - stop:
+        computed = needed(edges, fetched, fed)
+        run |= computed
+        for index in computed:
             if edges.nodes[index].name in unfed:
                 found.setdefault(index, []).append(key)
     if edges is None:
         return ()
     return tuple(
-        UnfedPlaceholder(edges.nodes[index].name, tuple(keys))
+        UnfedPlaceholder(edges.nodes[index].name, tuple(keys), _consumers(edges, index, run))
         for index, keys in sorted(found.items())
     )
+
+
+def _consumers(edges: Edges, index: int, run: set[int]) -> tuple[str, ...]:
+    users = [user for user in dict.fromkeys(edges.consumers[index]) if user in run]
+    return tuple(f"{edges.nodes[user].name} ({edges.nodes[user].op})" for user in users)
 
 
 def _parts(info: TensorInfo) -> Iterator[TensorInfo]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, ClassVar
@@ -13,7 +13,7 @@ from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Always, Deferred
 
 if TYPE_CHECKING:
-    from tfartifacts.model.saved_models import MetaGraph
+    from tfartifacts.model.saved_models import Asset, MetaGraph
     from tfartifacts.model.variables import Variable
 
 # What every TensorFlow so far writes (tensor_bundle.h, kTensorBundleVersion).
@@ -25,11 +25,16 @@ _STEP = re.compile(r"-(\d{1,18})(?:\.ckpt)?(?:-\?{5}-of-\d+)?\Z")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A member of an artifact on disk; sizes in bytes, times in seconds since 1970 (UTC)."""
+    """A member of an artifact on disk; sizes in bytes, times in seconds since 1970 (UTC).
+
+    `identity` is (device, inode, change of content in ns): with the size it tells whether a file
+    is the one that was looked at. None where that is not known.
+    """
 
     path: str
     size: int
     modified: float
+    identity: tuple[int, int, int] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,24 @@ def _no_object_graph() -> Deferred[ObjectGraph | None]:
     return Deferred(Always(None))
 
 
+# Where a file is now whose path a graph recorded, None where it is not: below the artifact's
+# folder, or, if the second argument says so, wherever the path leads.
+FindFile = Callable[[str, bool], File | None]
+
+
+def find_nothing(recorded: str, follow_external: bool) -> File | None:
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """Variables saved together under one checkpoint prefix.
 
     `path` is the prefix, such as `runs/model.ckpt-7`. `variables` is in file order (by name, as
     bytes); its values are read when asked for, everything else was checked when it was opened.
-    `format` is "V1" or "V2".
+    `format` is "V1" or "V2". `assets` are files its graph reads that are written along with it,
+    to the folder `<prefix>.assets`; the graph's constants then hold their absolute paths.
+    `find_file` looks for files that the graph names, when called.
     """
 
     kind: ClassVar[str] = "checkpoint"
@@ -75,6 +91,7 @@ class Checkpoint:
     versions: Versions = BUNDLE_VERSIONS
     byte_order: str = "little"
     files: tuple[File, ...] = ()
+    assets: tuple[Asset, ...] = ()
     notes: tuple[str, ...] = ()
     problems_part: Deferred[tuple[TfArtifactsError, ...]] = field(
         default_factory=_no_problems, repr=False
@@ -83,6 +100,7 @@ class Checkpoint:
     object_graph_part: Deferred[ObjectGraph | None] = field(
         default_factory=_no_object_graph, repr=False
     )
+    find_file: FindFile = field(default=find_nothing, repr=False)
 
     @property
     def prefix(self) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import name_not_found
 from tfartifacts.model.values import PartialShape, Shape
 
+if TYPE_CHECKING:
+    from tfartifacts.model.checkpoints import File
 
+
+@runtime_checkable
 class ConstantValue(Protocol):
     """The tensor inside an attribute, decoded when asked for."""
 
@@ -67,6 +71,17 @@ class TensorShape(tuple[int | None, ...]):
     """An attribute's shape; a tuple of its own kind, so that it is not taken for a list."""
 
     __slots__ = ()
+
+
+def only(mapping: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    """The entries of a mapping that have these names; one that was read stays encoded."""
+    if len(names) >= len(mapping) and all(name in names for name in mapping):
+        return mapping
+    select = getattr(mapping, "only", None)
+    if select is not None:
+        selected: Mapping[str, Any] = select(names)
+        return selected
+    return {name: value for name, value in mapping.items() if name in names}
 
 
 # What an attribute's value can be in Python:
@@ -206,6 +221,8 @@ class Graph:
 
     A sequence of nodes that can also be asked by name: `graph["softmax"]`. `op_defs` are the op
     signatures that came along (a meta graph's stripped_op_list); empty for a bare GraphDef.
+    `gradients` maps a function to the one that computes its gradient. `sources` are files besides
+    `path` that it was made from: those of a checkpoint, whose variables may be its constants.
     """
 
     kind: ClassVar[str] = "graph-def"
@@ -216,8 +233,10 @@ class Graph:
     op_defs: Mapping[str, OpDef] = field(default_factory=dict)
     path: str | None = None
     notes: tuple[str, ...] = ()
+    gradients: Mapping[str, str] = field(default_factory=dict)
     unknown_fields: bytes = b""
     library_unknown_fields: bytes = field(default=b"", repr=False)
+    sources: tuple[File, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def graph(self) -> Graph:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tfartifacts.errors import NameNotFoundError
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.graphs import Graph, OpDef, TensorInfo
+from tfartifacts.model.values import Always, Deferred
 
 if TYPE_CHECKING:
     from tfartifacts.model.checkpoints import File
@@ -37,10 +38,28 @@ class Collection:
 
     `kind` is `node_list` (str), `bytes_list` (bytes), `int64_list`, `float_list`, `any_list`
     (encoded google.protobuf.Any messages), or "" for an empty one; `values` are of that type.
+    A bytes_list made here may hold VariableDef; one that was read is decoded by
+    MetaGraph.variable_defs.
     """
 
     kind: str
     values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VariableDef:
+    """A variable as a collection knows it (variable.proto), by names in the graph.
+
+    `initializer` is the op that gives it its initial value, `snapshot` a tensor to read it by.
+    `unknown_fields` are the others, encoded: slice, trainable, aggregation ...
+    """
+
+    name: str
+    initializer: str = ""
+    snapshot: str = ""
+    initial_value: str = ""
+    is_resource: bool = False
+    unknown_fields: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +103,10 @@ class MetaInfo:
 NO_INFO = MetaInfo()
 
 
+def _no_variable_defs() -> Deferred[Mapping[str, tuple[VariableDef, ...]]]:
+    return Deferred(Always({}))
+
+
 @dataclass(frozen=True)
 class MetaGraph:
     """A graph with all that belongs to it: signatures, saver, collections, assets.
@@ -106,6 +129,14 @@ class MetaGraph:
     checkpoint_prefix: str | None = None
     notes: tuple[str, ...] = ()
     unknown_fields: bytes = b""
+    variable_defs_part: Deferred[Mapping[str, tuple[VariableDef, ...]]] = field(
+        default_factory=_no_variable_defs, repr=False, compare=False
+    )
+
+    @property
+    def variable_defs(self) -> Mapping[str, tuple[VariableDef, ...]]:
+        """What the collections that hold variables say of them, by collection; read when asked."""
+        return self.variable_defs_part.get()
 
     @property
     def tags(self) -> frozenset[str]:
@@ -151,7 +182,9 @@ class SavedModel:
     """A SavedModel: meta graphs by tag set, with variables and assets.
 
     `checkpoint` holds the variables, None for a model without. `other_files` are further members
-    (assets.extra, fingerprint.pb, ...), not interpreted.
+    (assets.extra, fingerprint.pb, ...), not interpreted; `file` is `saved_model.pb` itself, None
+    for one that was made here. Such a one has no path; `others_folder` is where its other files
+    are taken from.
     """
 
     kind: ClassVar[str] = "saved-model"
@@ -162,8 +195,10 @@ class SavedModel:
     assets: tuple[Asset, ...] = ()
     schema_version: int = 1
     other_files: tuple[File, ...] = ()
+    file: File | None = None
     notes: tuple[str, ...] = ()
     unknown_fields: bytes = b""
+    others_folder: str | None = None
 
     def meta_graph(self, tags: Iterable[str] | None = None) -> MetaGraph:
         """The first meta graph with exactly these tags; None: the only one there is.

@@ -8,6 +8,7 @@ before names do.
     checkpoints   a checkpoint, a folder of them with its state file
     messages      files of one message: graphs, meta graphs; what is none of ours
     saved_models  a SavedModel's folder
+    changes       a source that changes while it is read
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from tfartifacts.formats.checkpoint_state import STATE_FILE
 from tfartifacts.formats.tensor_bundle import read_bundle
 from tfartifacts.formats.v1_checkpoint import set_of_shard, shard_files
 from tfartifacts.model.checkpoints import File
-from tfartifacts.model.saved_models import MetaGraph
+from tfartifacts.model.saved_models import MetaGraph, SavedModel
+from tfartifacts.opening.changes import while_unchanged as while_unchanged
 from tfartifacts.opening.checkpoints import (
     open_checkpoint,
     open_checkpoint_directory,
@@ -46,7 +48,7 @@ from tfartifacts.opening.prefixes import (
     listing,
     prefixes_in,
 )
-from tfartifacts.opening.saved_models import open_saved_model
+from tfartifacts.opening.saved_models import read_folder
 from tfartifacts.storage.files import BytesSource, FileSource, describe_file, read_file
 
 if TYPE_CHECKING:
@@ -84,6 +86,16 @@ def open_to_convert(path: str | os.PathLike[str], *, follow_external: bool = Fal
     artifact = open_artifact(path, follow_external=follow_external)
     if isinstance(artifact, MetaGraph) and artifact.checkpoint_prefix is not None:
         return open_checkpoint(artifact.checkpoint_prefix)
+    return artifact
+
+
+def open_saved_model(path: str | os.PathLike[str]) -> SavedModel:
+    """As open_artifact, of a SavedModel. Raises NotThisFormatError for anything else."""
+    artifact = open_artifact(path)
+    if not isinstance(artifact, SavedModel):
+        raise NotThisFormatError(
+            f"found a {artifact.kind}, expected a SavedModel", path=os.fspath(path)
+        )
     return artifact
 
 
@@ -208,7 +220,7 @@ def _open_file(path: str, follow_external: bool) -> Artifact:
         folder = os.path.dirname(path)
         return open_checkpoint_directory(folder, follow_external=follow_external, state_file=path)
     if content.kind == "SavedModel":
-        return open_saved_model(path, data, content)
+        return read_folder(path, file, data, content)
     return graph_or_meta_graph(path, data, content)
 
 

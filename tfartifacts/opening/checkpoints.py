@@ -39,6 +39,7 @@ from tfartifacts.opening.prefixes import (
     prefixes_in,
 )
 from tfartifacts.storage.files import absolute, describe_file, read_file
+from tfartifacts.storage.recorded_files import find_beside
 
 MAX_INDEX = 1 << 32  # bytes; 40 million variables
 
@@ -79,11 +80,12 @@ def open_checkpoint(prefix: str) -> Checkpoint:
         files = checkpoint.files if meta_file is None else (*checkpoint.files, meta_file)
         load = _LoadMetaGraph(absolute(meta_path), meta_path)
         checkpoint = replace(checkpoint, files=files, meta_graph_part=Deferred(load))
-    return checkpoint
+    return replace(checkpoint, find_file=find_beside(prefix))
 
 
 def _open_bundle(prefix: str) -> Checkpoint:
     path = index_file(prefix)
+    # Looked at before it is read: if it is replaced meanwhile, it is seen to have changed.
     file = describe_file(path)
     if file is not None and file.size > MAX_INDEX:
         raise FormatError(f"found {file.size} bytes, an index has at most {MAX_INDEX}", path=path)
@@ -100,7 +102,7 @@ def _open_bundle(prefix: str) -> Checkpoint:
         if foreign and not sniff.looks_like_cut_table(index[:16]):
             raise NotThisFormatError(f"found {foreign}", path=path)
     try:
-        return read_bundle(prefix, index)
+        return read_bundle(prefix, index, file)
     except NotThisFormatError as error:
         # By its name it is an index: what is wrong with it is damage.
         raise FormatError(error.message, path=path, offset=error.offset) from None

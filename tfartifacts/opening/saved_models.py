@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _FLAT_NAMES = ("variables", "saved_model_variables")
 
 
-def open_saved_model(path: str, data: bytes, content: Content) -> SavedModel:
+def read_folder(path: str, file: File, data: bytes, content: Content) -> SavedModel:
+    """The SavedModel of a `saved_model.pb` that was read, with what lies beside it."""
     message = parse_message(path, data, content)
     with reading(path, content):
         saved_model = layout.read_saved_model(message, path)
@@ -33,6 +34,7 @@ def open_saved_model(path: str, data: bytes, content: Content) -> SavedModel:
     return replace(
         saved_model,
         path=folder or ".",
+        file=file,
         checkpoint=checkpoint,
         assets=_assets(folder, saved_model.meta_graphs),
         other_files=_other_files(folder, os.path.basename(path)),
