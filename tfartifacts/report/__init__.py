@@ -3,6 +3,6 @@
 describe   artifact -> Report: a JSON-ready document, and what could not be read
 text       document -> lines for people
 json_text  document -> lines for programs
-tables     rows -> aligned lines
+tables     rows -> aligned lines; tensor_rows: tensors and signatures as such rows
 escape     any text -> text that is safe on a terminal
 """

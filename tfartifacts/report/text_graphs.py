@@ -7,16 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from tfartifacts.report.escape import shell_quote
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.tables import Column, Columns
-from tfartifacts.report.units import count, counted, shape, size
+from tfartifacts.report.tensor_rows import (
+    SIGNATURE_COLUMNS,
+    TENSOR_COLUMNS,
+    signature_rows,
+    tensor_row,
+)
+from tfartifacts.report.units import count, counted, size
 from tfartifacts.report.view import Document
 
 # Signatures that are told elsewhere (init op) or concern nobody who calls the model.
 _INTERNAL = "__saved_model_"
 _MOST_OPS = 8
 _MOST_CANDIDATES = 6  # of each side, where nobody asked for them
-
-# Names of tensors are there to be copied: never cut, rather is what follows put below.
-_TENSOR_COLUMNS = (Column("tensor"), Column("dtype", below=True), Column("shape", below=True))
 
 
 def graph_lines(document: Document | None, layout: Layout, *, convert: str | None) -> Iterator[str]:
@@ -100,14 +103,14 @@ def _graph_lines(document: Document, layout: Layout, *, convert: str | None) -> 
 def _placeholders_lines(document: Document, layout: Layout) -> Iterator[str]:
     """All where asked for; else those that callers of a signature would have to feed besides."""
     if layout.sections:
-        rows = [_tensor_row(placeholder) for placeholder in document["placeholders"]]
-        yield from layout.table("Placeholders", _TENSOR_COLUMNS, rows, empty="none")
+        rows = [tensor_row(placeholder) for placeholder in document["placeholders"]]
+        yield from layout.table("Placeholders", TENSOR_COLUMNS, rows, empty="none")
         return
     rows = [
-        [*_tensor_row(placeholder), ", ".join(placeholder["signatures"])]
+        [*tensor_row(placeholder), ", ".join(placeholder["signatures"])]
         for placeholder in document.get("unfed", ())
     ]
-    columns: Columns = (*_TENSOR_COLUMNS, Column("needed by signature", prose=True, below=True))
+    columns: Columns = (*TENSOR_COLUMNS, Column("needed by signature", prose=True, below=True))
     title = "Placeholders that outputs of a signature need and its inputs lack"
     yield from layout.table(title, columns, rows)
 
@@ -175,54 +178,24 @@ def _saver(saver: Document) -> str:
 
 def _signatures_lines(signatures: Mapping[str, Document], layout: Layout) -> Iterator[str]:
     for key, signature in signatures.items():
-        rows = [
-            [side, f"{name} ({part['part']})" if "part" in part else name, *_tensor_row(part)]
-            for side in ("inputs", "outputs")
-            for name, info in signature[side].items()
-            for part in _parts(info)
-        ]
+        rows = signature_rows(signature)
         method = signature["method_name"]
         title = f"Signature {key}" + (f" ({method})" if method else "")
-        columns: Columns = (Column(""), Column("key", elastic=True), *_TENSOR_COLUMNS)
         for row in rows:
             row[0] = row[0].removesuffix("s")
-        yield from layout.table(title, columns, rows, empty="no inputs, no outputs")
+        yield from layout.table(title, SIGNATURE_COLUMNS, rows, empty="no inputs, no outputs")
     if layout.sections and not signatures:
         yield from layout.table("Signatures", (), [], empty="none")
-
-
-def _parts(info: Document) -> list[Document]:
-    """The tensors behind one key: itself, or those of a sparse or composite one."""
-    if "sparse" in info:
-        # Type and shape are those of the whole; the indices and the shape itself are int64.
-        return [
-            {
-                "name": name,
-                "part": part,
-                "dtype": info["dtype"] if part == "values" else "int64",
-                "text": f"sparse {shape(info['shape'])}" if part == "values" else "",
-            }
-            for part, name in info["sparse"].items()
-            if name
-        ]
-    if "components" in info:
-        return [part for component in info["components"] for part in _parts(component)]
-    return [info]
-
-
-def _tensor_row(info: Document) -> list[str]:
-    text = info["text"] if "text" in info else shape(info["shape"])
-    return [info["name"] or "?", info["dtype"] or "unknown", text]
 
 
 def _candidates_lines(candidates: Document, layout: Layout, convert: str | None) -> Iterator[str]:
     most = _MOST_CANDIDATES if not layout.sections else layout.limit
     rows = [
-        [_role(candidate), *_tensor_row(candidate), candidate["reason"]]
+        [_role(candidate), *tensor_row(candidate), candidate["reason"]]
         for side in ("inputs", "outputs")
         for candidate in (candidates[side][:most] if most else candidates[side])
     ]
-    columns = (Column("role"), *_TENSOR_COLUMNS, Column("why", prose=True, below=True))
+    columns = (Column("role"), *TENSOR_COLUMNS, Column("why", prose=True, below=True))
     title = "Candidates for a signature, likeliest first"
     yield from layout.table(title, columns, rows, empty="none found")
     if candidates["flags"] and convert is not None:

@@ -44,7 +44,7 @@ def array_text(array: Array, layout: Layout) -> str:
     if array.size == 0:
         return "(no elements)"
     width = (layout.width or 100) - 2
-    threshold = array.size + 1 if layout.all_values else _MOST_ELEMENTS
+    threshold = _MOST_ELEMENTS if is_shortened(array, layout) else array.size + 1
     if array.dtype == object:
         return np.array2string(
             array,
@@ -53,12 +53,19 @@ def array_text(array: Array, layout: Layout) -> str:
             formatter={"object": lambda value: _quoted(value, layout)},
         )
     if array.dtype.kind not in "biufc":
-        array = array.astype(np.float64)
+        # ml_dtypes: integers of 2 and 4 bits, floats of at most 16.
+        is_integer = array.dtype.name in ("int4", "uint4", "int2", "uint2")
+        array = array.astype(np.int64 if is_integer else np.float64)
     return np.array2string(
         array,
         max_line_width=width,
         threshold=threshold,
     )
+
+
+def is_shortened(array: Array, layout: Layout) -> bool:
+    """Whether array_text shows the ends of an array alone."""
+    return array.size > _MOST_ELEMENTS and not layout.all_values
 
 
 def _quoted(value: object, layout: Layout) -> str:
