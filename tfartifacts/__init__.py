@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from tfartifacts.errors import ChecksumError as ChecksumError
     from tfartifacts.errors import ConversionError as ConversionError
     from tfartifacts.errors import DestinationExistsError as DestinationExistsError
+    from tfartifacts.errors import ExecutionError as ExecutionError
     from tfartifacts.errors import FormatError as FormatError
     from tfartifacts.errors import MissingDependencyError as MissingDependencyError
     from tfartifacts.errors import NameNotFoundError as NameNotFoundError
     from tfartifacts.errors import NotThisFormatError as NotThisFormatError
     from tfartifacts.errors import PathNotFoundError as PathNotFoundError
+    from tfartifacts.errors import SourceChangedError as SourceChangedError
     from tfartifacts.errors import TfArtifactsError as TfArtifactsError
     from tfartifacts.errors import UnsupportedError as UnsupportedError
     from tfartifacts.errors import WriteError as WriteError
@@ -49,11 +51,13 @@ _HOMES = {
         "ChecksumError",
         "ConversionError",
         "DestinationExistsError",
+        "ExecutionError",
         "FormatError",
         "MissingDependencyError",
         "NameNotFoundError",
         "NotThisFormatError",
         "PathNotFoundError",
+        "SourceChangedError",
         "TfArtifactsError",
         "UnsupportedError",
         "WriteError",

@@ -25,10 +25,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _command(arguments: list[str]) -> int:
-    from tfartifacts.cli.app import app
+    from tfartifacts.cli.app import application
     from tfartifacts.cli.errors import USAGE
 
     # Not "standalone": errors come to us, and what a command returns is its exit code.
+    app = application(arguments)
     code = app(arguments or ["--help"], prog_name="tfartifacts", standalone_mode=False)
     return int(code or 0) if arguments else USAGE
 

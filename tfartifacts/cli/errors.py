@@ -20,11 +20,13 @@ from tfartifacts.cli.output import OutputClosed, discard_output, write_error
 from tfartifacts.errors import (
     ConversionError,
     DestinationExistsError,
+    ExecutionError,
     FormatError,
     MissingDependencyError,
     NameNotFoundError,
     NotThisFormatError,
     PathNotFoundError,
+    SourceChangedError,
     TfArtifactsError,
     UnsupportedError,
     WriteError,
@@ -43,6 +45,8 @@ _CODES: tuple[tuple[type[TfArtifactsError], int], ...] = (
     (NotThisFormatError, NOT_FOUND),
     (UnsupportedError, NOT_FOUND),
     (FormatError, DAMAGED),
+    (SourceChangedError, DAMAGED),
+    (ExecutionError, DAMAGED),
     (ConversionError, USAGE),
     (DestinationExistsError, USAGE),
     (MissingDependencyError, MISSING_EXTRA),
@@ -56,9 +60,11 @@ def exit_code(error: TfArtifactsError) -> int:
 
 
 def tell(error: TfArtifactsError, *, debug: bool = False) -> int:
-    """Write the error's line, with `debug` its traceback before; gives its exit code."""
+    """Write the error's line and details, with `debug` its traceback before; its exit code."""
     _trace(error, debug)
-    write_error(f"tfartifacts: error: {error}")
+    write_error(f"tfartifacts: error: {error.line}")
+    for detail in error.details:
+        write_error(f"  {detail}")
     return exit_code(error)
 
 

@@ -1,0 +1,209 @@
+"""What commands that write have in common: their options, retries, progress, their end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from tfartifacts import Artifact
+    from tfartifacts.saving import Saved
+
+Made = TypeVar("Made", bound="Artifact")
+
+
+class Link(str, Enum):
+    """How files that stay as they are may be carried without a copy."""
+
+    REFLINK = "reflink"
+    HARD = "hard"
+
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a SavedModel that is there, in one step.")
+]
+UpdateState = Annotated[
+    bool,
+    typer.Option(
+        "--update-state",
+        help="Make the folder's state file name the new checkpoint as the latest.",
+    ),
+]
+MaxToKeep = Annotated[
+    int | None,
+    typer.Option(
+        "--max-to-keep",
+        min=1,
+        metavar="N",
+        help="With --update-state, list the newest N checkpoints. No file is deleted.",
+        show_default=False,
+    ),
+]
+LinkFiles = Annotated[
+    Link | None,
+    typer.Option(
+        "--link",
+        help="Do not copy files that stay as they are. reflink: shared blocks, where the file "
+        "system can. hard: else hard links, which change with the source's files if those are "
+        "written into, as TensorFlow does with none but a sharded .index.",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say which files would be written; write nothing.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The options of a command that writes, as given."""
+
+    overwrite: bool = False
+    update_state: bool = False
+    max_to_keep: int | None = None
+    link: Link | None = None
+    dry_run: bool = False
+    quiet: bool = False
+
+    def save(self, source: str, destination: str, make: Callable[[], Made]) -> tuple[Made, Saved]:
+        """What `make` made of the source, written to the destination.
+
+        Where the source was rewritten meanwhile, both are done again, up to three times.
+        """
+        from tfartifacts.opening import while_unchanged
+        from tfartifacts.saving import save
+
+        def attempt() -> tuple[Made, Saved]:
+            made = make()
+            with TerminalProgress(quiet=self.quiet) as progress:
+                saved = save(
+                    made,
+                    destination,
+                    overwrite=self.overwrite,
+                    update_state=self.update_state,
+                    max_to_keep=self.max_to_keep,
+                    link=None if self.link is None else self.link.value,
+                    dry_run=self.dry_run,
+                    progress=progress if progress.wanted else None,
+                )
+            return made, saved
+
+        with taking_back_before_the_end():
+            return while_unchanged(source, attempt)
+
+
+class _EndedError(BaseException):
+    """The process was told to end."""
+
+
+@contextmanager
+def taking_back_before_the_end() -> Iterator[None]:
+    """A signal that ends the process does so when what was begun has been taken back.
+
+    It ends all the same, of the signal; Ctrl-C does the like without this.
+    """
+    ended_by: list[int] = []
+
+    def end(number: int, frame: object) -> None:
+        ended_by.append(number)
+        raise _EndedError
+
+    # One that is ignored, as by nohup, stays so.
+    numbers = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) == signal.SIG_DFL
+    ]
+    try:
+        for number in numbers:
+            signal.signal(number, end)
+    except ValueError:  # not the main thread, where signals arrive
+        numbers = []
+    try:
+        yield
+    except _EndedError:
+        signal.signal(ended_by[0], signal.SIG_DFL)
+        os.kill(os.getpid(), ended_by[0])
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+class TerminalProgress:
+    """A bar on a terminal's standard error, for work that takes longer than a second."""
+
+    AFTER = 1.0  # seconds
+
+    def __init__(
+        self, *, quiet: bool = False, counts: bool = False, stream: TextIO | None = None
+    ) -> None:
+        """`counts`: things are counted, not bytes. `stream`: what stands for standard error."""
+        self._counts = counts
+        self._stream = stream or sys.stderr
+        self.wanted = not quiet and self._stream is not None and self._stream.isatty()
+        self._began = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+        self._what = ""
+
+    def __enter__(self) -> TerminalProgress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if not self.wanted or time.monotonic() - self._began < self.AFTER:
+            return
+        if self._bar is None:
+            self._start(what, total)
+        elif what != self._what:
+            self._bar.reset(self._task, description=what, total=total)
+        self._what = what
+        self._bar.update(self._task, completed=done, total=total)
+
+    def _start(self, what: str, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            Task,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        class SpeedColumn(ProgressColumn):
+            """In the units of DownloadColumn; rich's own has others."""
+
+            def render(self, task: Task) -> str:
+                return "" if not task.speed else f"{task.speed / (1 << 20):.1f} MiB/s"
+
+        done: list[ProgressColumn] = [DownloadColumn(binary_units=True), SpeedColumn()]
+        if self._counts:
+            done = [MofNCompleteColumn()]
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            *done,
+            TimeRemainingColumn(),
+            console=Console(file=self._stream),
+            transient=True,
+            # Where standard error is something else, what goes there is not for the terminal.
+            redirect_stdout=self._stream is sys.stderr,
+            redirect_stderr=self._stream is sys.stderr,
+        )
+        self._task = self._bar.add_task(what, total=total)
+        self._bar.start()
