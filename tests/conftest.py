@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.command_line import CommandLine
+from tests.conversion import Source, make_sources
 from tests.judges import installations
 from tests.judges.client import Judge
 
@@ -36,6 +39,13 @@ def tensorflow_2_21() -> Iterator[Judge]:
     yield from _judge("2.21")
 
 
+@pytest.fixture(scope="session")
+def command_line(tensorflow_2_21: Judge) -> Iterator[CommandLine]:
+    """The command line in a process that has TensorFlow 2.21."""
+    with CommandLine(tensorflow_2_21.python) as command_line:
+        yield command_line
+
+
 @pytest.fixture(params=["1.15", "2.21"])
 def tensorflow(request: pytest.FixtureRequest) -> Judge:
     """Each TensorFlow in turn."""
@@ -56,3 +66,27 @@ def shared_artifacts() -> Path:
     if not path.is_dir():
         pytest.skip(f"no artifacts in {path}")
     return path
+
+
+def _sources(judge: Judge, name: str, factory: pytest.TempPathFactory) -> dict[str, Source]:
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # One folder for all workers of a session.
+        folder = folder.parent
+    return make_sources(judge, folder / name)
+
+
+@pytest.fixture(scope="session")
+def sources_1_15(
+    tensorflow_1_15: Judge, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Source]:
+    """The sources of tests/judges/sources.py, by kind, as TensorFlow 1.15 writes them."""
+    return _sources(tensorflow_1_15, "by_1_15", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def sources_2_21(
+    tensorflow_2_21: Judge, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Source]:
+    """The same, as TensorFlow 2.21 writes them."""
+    return _sources(tensorflow_2_21, "by_2_21", tmp_path_factory)

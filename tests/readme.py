@@ -1,4 +1,4 @@
-"""The README's examples, run: `python -m tests.readme` writes their output into it again.
+"""The examples of README and docs, run: `python -m tests.readme` writes their output again.
 
 A block behind `<!-- run -->` is run in a folder with a copy of `fixtures/`: of a console block the
 line after `$`, the output following it; of a Python block all, its output in a text block behind.
@@ -16,6 +16,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
+# Pages with examples; those of each run one after the other, in a folder of its own.
+PAGES = (README, PROJECT / "docs" / "converting.md")
 TIME = 1_767_323_045  # 2026-01-02 03:04:05 UTC, in place of when files were written
 
 _BLOCK = re.compile(
@@ -60,8 +62,9 @@ def _run(command: list[str], folder: Path) -> str:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        README.write_text(rendered(README.read_text("utf-8"), Path(folder)), "utf-8")
+    for page in PAGES:
+        with tempfile.TemporaryDirectory() as folder:
+            page.write_text(rendered(page.read_text("utf-8"), Path(folder)), "utf-8")
 
 
 if __name__ == "__main__":

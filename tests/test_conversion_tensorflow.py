@@ -10,17 +10,11 @@ import numpy as np
 import pytest
 
 import tfartifacts as tfa
+from tests.conversion import load_and_run, same_bits
 from tests.judges.client import Judge
+from tfartifacts.__main__ import run
 
 KINDS = ("ref", "res", "part", "sharded", "gpu")
-
-
-def same_bits(first: Any, second: Any) -> bool:
-    return bool(
-        first.dtype == second.dtype
-        and first.shape == second.shape
-        and first.tobytes() == second.tobytes()
-    )
 
 
 @pytest.fixture
@@ -28,7 +22,9 @@ def converted(tmp_path: Path, fixtures: Path, kind: str) -> Path:
     """A SavedModel of the kind's checkpoint."""
     source = tfa.open(fixtures / "tensorflow-1.15" / kind)
     assert isinstance(source, tfa.CheckpointDirectory)
-    model = tfa.checkpoint_to_saved_model(source, inputs={"image": "x:0"}, outputs={"out": "y:0"})
+    model = tfa.checkpoint_to_saved_model(
+        source, inputs={"image": "x:0"}, outputs={"out": "y:0"}, keep_training_graph=True
+    )
     tfa.save(model, tmp_path / "export")
     return tmp_path / "export"
 
@@ -46,6 +42,12 @@ def test_a_saved_model_of_a_checkpoint_predicts_the_same(
     by_v2 = tensorflow.run_saved_model_v2(converted, {"image": x})
     assert same_bits(by_v1["out"], source)
     assert same_bits(by_v2["out"], source)
+    by_c = tensorflow.run_saved_model_c(converted, ["serve"], {"image": x})
+    assert same_bits(by_c["out"], source)
+
+
+@pytest.mark.parametrize("kind", ["sharded"])
+def test_saved_model_cli_shows_the_signature(tensorflow: Judge, converted: Path, kind: str) -> None:
     shown = tensorflow.saved_model_cli(["show", "--dir", str(converted), "--all"])
     assert "name: x:0" in shown.stdout
     assert "name: y:0" in shown.stdout
@@ -93,6 +95,54 @@ def test_training_goes_on_from_the_way_back(
     )
 
 
+@pytest.mark.parametrize("mode", ["pruned", "frozen"])
+def test_a_third_of_a_training_checkpoint_is_served(
+    tensorflow: Judge, fixtures: Path, tmp_path: Path, mode: str
+) -> None:
+    """What Adam remembers stays behind, and what only gradients need."""
+    source = fixtures / "bert-style" / "model.ckpt-3"
+    arguments = [
+        *("convert", str(source.parent), str(tmp_path / "export")),
+        *("--inputs", "input_ids,input_mask,segment_ids"),
+        *("--outputs", "probabilities=loss/Softmax", "--set", "is_training=false"),
+    ]
+    if mode == "frozen":
+        arguments.append("--freeze")
+    assert run(arguments) == 0
+    model = tfa.open(tmp_path / "export")
+    assert isinstance(model, tfa.SavedModel)
+    meta_graph = tfa.open(f"{source}.meta")
+    assert isinstance(meta_graph, tfa.MetaGraph)
+    assert len(model.meta_graphs[0].graph) < len(meta_graph.graph) / 5
+    checkpoint = model.checkpoint
+    if mode == "frozen":
+        assert checkpoint is None
+    else:
+        assert checkpoint is not None
+        nbytes = [variable.nbytes for variable in checkpoint.variables.values()]
+        before = tfa.open(source)
+        assert isinstance(before, tfa.Checkpoint)
+        assert len(nbytes) == 25
+        assert sum(nbytes) * 3 + 8 == sum(v.nbytes for v in before.variables.values())
+    with np.load(source.parent / "expected.npz") as arrays:
+        feeds = {key: arrays[key] for key in ("input_ids", "input_mask", "segment_ids")}
+    by_tensor = {f"{key}:0": value for key, value in feeds.items()} | {"is_training:0": False}
+    # Of constants TensorFlow may compute x * (w * c) for (x * w) * c.
+    optimize = mode == "pruned"
+    (expected,) = tensorflow.run_checkpoint(
+        source, by_tensor, ["loss/Softmax:0"], optimize=optimize
+    ).values()
+    (served,) = tensorflow.run_saved_model_v1(
+        tmp_path / "export", ["serve"], feeds, signature="serving_default", optimize=optimize
+    ).values()
+    assert same_bits(served, expected)
+    for found in load_and_run(tensorflow, tmp_path / "export", feeds).values():
+        if mode == "pruned":
+            assert same_bits(found["probabilities"], expected)
+        else:
+            np.testing.assert_allclose(found["probabilities"], expected, rtol=1e-5)
+
+
 def one_hot(labels: Any) -> Any:
     return np.eye(10, dtype=np.float32)[labels]
 
@@ -108,7 +158,10 @@ def test_accuracy_of_the_checkpoint_tutorial(
     directory = tfa.open(source)
     assert isinstance(directory, tfa.CheckpointDirectory)
     model = tfa.checkpoint_to_saved_model(
-        directory, inputs={"image": "myInput"}, outputs={"prediction": "myPrediction:0"}
+        directory,
+        inputs={"image": "myInput"},
+        outputs={"prediction": "myPrediction:0"},
+        keep_training_graph=True,  # the accuracy is in no signature
     )
     tfa.save(model, tmp_path / "export")
     found = tensorflow.run_saved_model_v1(

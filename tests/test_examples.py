@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import tfartifacts as tfa
 from tests.judges import client
 from tests.judges.client import Judge
 
@@ -76,6 +77,37 @@ def test_an_example_predicts_the_same_after_conversion(
     assert len(test_accuracies) >= 2
     assert len(set(test_accuracies)) == 1
     assert (out / written).is_file()
+
+
+def test_the_servable_of_bert_style_predicts_the_same(tensorflow: Judge, tmp_path: Path) -> None:
+    sizes = ("--layers=1", "--hidden=8", "--vocabulary=20", "--length=6", "--steps=1")
+    completed = subprocess.run(
+        [tensorflow.python, "examples/bert_style.py", tmp_path / "trained", *sizes],
+        capture_output=True,
+        text=True,
+        cwd=client.PROJECT,
+        env=client.environment(),
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    trained = tfa.open(tmp_path / "trained")
+    assert isinstance(trained, tfa.CheckpointDirectory)
+    assert trained.latest is not None
+    names = ("input_ids", "input_mask", "segment_ids")
+    model = tfa.checkpoint_to_saved_model(
+        trained,
+        inputs={name: name for name in names},
+        outputs={"probabilities": "loss/Softmax"},
+        placeholders={"is_training": "false"},
+    )
+    assert model.checkpoint is not None
+    assert len(trained.latest.variables) == 3 * len(model.checkpoint.variables) + 1
+    tfa.save(model, tmp_path / "servable")
+    with np.load(tmp_path / "trained" / "expected.npz") as arrays:
+        feeds = {name: arrays[name] for name in names}
+        expected = arrays["probabilities"]
+    found = tensorflow.run_saved_model_v2(tmp_path / "servable", feeds)
+    assert found["probabilities"].tobytes() == expected.tobytes()
 
 
 def test_an_example_does_not_write_into_a_folder_that_is_used(

@@ -93,4 +93,5 @@ def test_the_cut_matrix_is_the_matrix(fixtures: Path) -> None:
 
 def test_the_fixtures_stay_small(fixtures: Path) -> None:
     files = [path for path in fixtures.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    assert sum(path.stat().st_size for path in files) < 1_700_000
+    # 0.4 MB of it the graph of bert-style, which is as large as training makes it.
+    assert sum(path.stat().st_size for path in files) < 2_150_000

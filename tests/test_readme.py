@@ -1,15 +1,18 @@
-"""What the README shows is what happens."""
+"""What the README and the docs show is what happens."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests import readme
 
 
-def test_the_examples_print_what_the_readme_shows(tmp_path: Path) -> None:
-    text = readme.README.read_text("utf-8")
-    assert text.count("<!-- run -->") >= 8
+@pytest.mark.parametrize("page", readme.PAGES, ids=lambda page: page.name)
+def test_the_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
+    text = page.read_text("utf-8")
+    assert text.count("<!-- run -->") >= 5
     # If this fails because output was changed on purpose: python -m tests.readme
     assert readme.rendered(text, tmp_path) == text
 

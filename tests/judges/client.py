@@ -245,6 +245,8 @@ class Judge:
         initialize_feeds: Mapping[str, Any] | None = None,
         runs: int = 1,
         save_to: PathArgument | None = None,
+        soft_placement: bool = False,
+        optimize: bool = True,
     ) -> dict[str, Array]:
         """import_meta_graph, restore, run: values by the tensor name fetched.
 
@@ -262,6 +264,8 @@ class Judge:
             initialize_feeds=self._send(initialize_feeds),
             runs=runs,
             save_to=save_to,
+            soft_placement=soft_placement,
+            optimize=optimize,
         )
 
     def run_saved_model_v1(
@@ -273,6 +277,7 @@ class Judge:
         signature: str | None = None,
         fetches: Sequence[str] = (),
         clear_devices: bool = False,
+        optimize: bool = True,
     ) -> dict[str, Array]:
         """tf.compat.v1.saved_model.load, run: values by signature key, and by tensor name fetched.
 
@@ -287,6 +292,7 @@ class Judge:
             feeds=self._send(feeds),
             fetches={name: name for name in fetches},
             clear_devices=clear_devices,
+            optimize=optimize,
         )
 
     def run_saved_model_v2(
@@ -304,6 +310,23 @@ class Judge:
             signature=signature,
             feeds=self._send(feeds),
             tags=None if tags is None else list(tags),
+        )
+
+    def run_saved_model_c(
+        self,
+        directory: PathArgument,
+        tags: Sequence[str],
+        feeds: Mapping[str, Any],
+        *,
+        signature: str = "serving_default",
+    ) -> dict[str, Array]:
+        """The C++ loader through the C API, call the signature: values by signature key."""
+        return self._receive(
+            "run_saved_model_c",
+            directory=directory,
+            tags=list(tags),
+            signature=signature,
+            feeds=self._send(feeds),
         )
 
     def write_bundle(

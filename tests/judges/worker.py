@@ -99,12 +99,15 @@ def write_arrays(path: str, arrays: Mapping[str, Any]) -> list[str]:
 
 
 @contextlib.contextmanager
-def new_session() -> Iterator[Any]:
+def new_session(soft_placement: bool = False, optimize: bool = True) -> Iterator[Any]:
     """A session over a new graph, which is the default one meanwhile.
 
     Without soft placement: a device that a conversion should have cleared is an error here.
+    Without `optimize` no constant is folded into another, which may change the last bits.
     """
-    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+    config = v1.ConfigProto(allow_soft_placement=soft_placement)
+    config.graph_options.rewrite_options.disable_meta_optimizer = not optimize
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph, config=config) as session:
         yield session
 
 
@@ -221,16 +224,20 @@ def run_checkpoint(
     initialize_feeds: str | None = None,
     runs: int = 1,
     save_to: str | None = None,
+    soft_placement: bool = False,
+    optimize: bool = True,
 ) -> Json:
     """Import `prefix`.meta (or `meta`), restore, run `fetches`; the keys fetched.
 
     Several `runs` repeat it in one session (a train op, then a loss), the last one is answered.
-    `save_to` saves the variables again with the same Saver, after the runs.
+    `save_to` saves the variables again with the same Saver, after the runs. `soft_placement` is
+    for devices inside functions, which `clear_devices` leaves.
     """
-    with new_session() as session:
+    with new_session(soft_placement, optimize) as session:
         saver = v1.train.import_meta_graph(meta or prefix + ".meta", clear_devices=clear_devices)
         if initialize_tables:
-            session.run(v1.tables_initializer(), feed_dict=read_arrays(initialize_feeds))
+            initial = [v1.local_variables_initializer(), v1.tables_initializer()]
+            session.run(initial, feed_dict=read_arrays(initialize_feeds))
         if saver is not None:
             saver.restore(session, prefix)
         values: dict[str, Any] = {}
@@ -335,13 +342,14 @@ def run_saved_model_v1(
     feeds: str | None = None,
     fetches: Mapping[str, str] | None = None,
     clear_devices: bool = False,
+    optimize: bool = True,
 ) -> Json:
     """Load with `tf.compat.v1.saved_model.load`, run; the keys fetched.
 
     With a `signature`, feeds and outputs go by its keys. A feed whose key it does not have, and
     `fetches`, go by tensor name.
     """
-    with new_session() as session:
+    with new_session(optimize=optimize) as session:
         meta_graph = v1.saved_model.load(
             session, list(tags), directory, clear_devices=clear_devices
         )
@@ -378,6 +386,34 @@ def run_saved_model_v2(
         **{key: tf.constant(array) for key, array in arrays.items()}
     )
     return write_arrays(output, {key: value.numpy() for key, value in values.items()})
+
+
+def run_saved_model_c(
+    *,
+    directory: str,
+    tags: Sequence[str],
+    output: str,
+    signature: str = "serving_default",
+    feeds: str | None = None,
+) -> Json:
+    """Load with the C++ loader, run a signature with TF_SessionRun; the keys it gives."""
+    # Its library is looked for where it is needed.
+    from tests.judges import c_api
+
+    session = c_api.Session(directory, tags)
+    try:
+        definition = session.meta_graph.signature_def[signature]
+        inputs: dict[str, str] = {}
+        outputs: dict[str, str] = {}
+        for key, info in definition.inputs.items():
+            inputs.update(tensor_names(key, info))
+        for key, info in definition.outputs.items():
+            outputs.update(tensor_names(key, info))
+        arrays = read_arrays(feeds)
+        values = session.run(outputs, {inputs[key]: arrays[key] for key in arrays})
+    finally:
+        session.close()
+    return write_arrays(output, values)
 
 
 # ---------------------------------------------------------------- graphs and messages
@@ -629,6 +665,7 @@ REQUESTS: dict[str, Callable[..., Json]] = {
         write_v1,
         run_saved_model_v1,
         run_saved_model_v2,
+        run_saved_model_c,
         describe_meta_graph,
         describe_saved_model,
         describe_graph_def,
