@@ -24,6 +24,7 @@ _TOO_LARGE = {
     "float8_e4m3b11fnuz": 31.0,
     "float4_e2m1fn": 7.0,
 }
+_MOST_DIMENSIONS = 254  # tensor_shape.h, MaxDimensions
 _MOST_SHOWN = 60
 
 
@@ -36,6 +37,8 @@ def parse_value(name: str, dtype: DType, text: str) -> tuple[tuple[Any, ...], tu
     try:
         value = json.loads(lowered if lowered in ("true", "false") else text, parse_float=_finite)
         elements, shape = _flat(name, value)
+        if len(shape) > _MOST_DIMENSIONS:
+            raise ValueError(text)
     except (ValueError, RecursionError):
         if dtype != STRING:
             raise _unfit(
