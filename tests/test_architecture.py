@@ -29,7 +29,9 @@ DIRECTIONS: dict[str, set[str]] = {
     "opening": {"errors", "formats", "model", "storage"},
     # Where assets will lie, which the graph has to say, is known only when it is written.
     "saving": {"errors", "formats", "graphs", "model", "storage"},
-    "report": {"dtypes", "errors", "graphs", "model", "weights"},
+    # Damaged files are read piece by piece, below what opening makes of them.
+    "checks": {"dtypes", "errors", "formats", "graphs", "model", "opening", "storage", "weights"},
+    "report": {"checks", "dtypes", "errors", "graphs", "model", "weights"},
     # How a shape is written is for the graphs to say; a file of signatures comes from storage.
     # A frozen graph is handed to TensorFlow as it was read: encoded again.
     # What a graph needs and restores is for the graphs to say; values for inputs are in files.
@@ -44,6 +46,7 @@ DIRECTIONS: dict[str, set[str]] = {
         "storage",
     },
     "cli": {
+        "checks",
         "convert",
         "errors",
         "execution",
@@ -55,7 +58,7 @@ DIRECTIONS: dict[str, set[str]] = {
         "storage",
     },
     "__main__": {"cli"},
-    "__init__": {"convert", "dtypes", "errors", "model", "opening", "saving"},
+    "__init__": {"checks", "convert", "dtypes", "errors", "model", "opening", "saving"},
 }
 
 # Imports from elsewhere that only some parts may have, each costing what a start cannot afford.

@@ -1,0 +1,6 @@
+"""What is wrong with an artifact, and what it could do: all of it, not the first.
+
+findings       a finding, its severity, and how an error becomes one
+
+Nothing here raises for what a file holds: a fault is a finding, and the next thing is looked at.
+"""
