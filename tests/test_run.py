@@ -658,7 +658,7 @@ def test_progress_is_for_a_terminal(command_line: CommandLine, types: Path) -> N
     """The bar goes where standard error was, TensorFlow's log does not."""
     code = """
     import os, pty, sys
-    from tfartifacts.cli.writing import TerminalProgress
+    from tfartifacts.cli.progress import TerminalProgress
     from tfartifacts.__main__ import run
 
     TerminalProgress.AFTER = 0.0

@@ -20,7 +20,7 @@ import tfartifacts as tfa
 from tests.conftest import PROJECT
 from tests.judges.client import Judge, environment
 from tfartifacts.__main__ import run
-from tfartifacts.cli.writing import TerminalProgress
+from tfartifacts.cli.progress import TerminalProgress
 from tfartifacts.convert import SavedModelOptions, convert
 from tfartifacts.opening import while_unchanged
 from tfartifacts.storage.temporary import MARK
@@ -564,7 +564,7 @@ def test_progress_goes_to_the_end_of_each_part(
 ON_A_TERMINAL = """
 import sys
 from tfartifacts.__main__ import run
-from tfartifacts.cli.writing import TerminalProgress
+from tfartifacts.cli.progress import TerminalProgress
 
 TerminalProgress.AFTER = 0.0
 sys.exit(run(sys.argv[1:]))

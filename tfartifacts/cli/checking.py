@@ -26,7 +26,7 @@ class Check:
         """A row for each output of each signature: how it differs between source and result."""
         from dataclasses import asdict
 
-        from tfartifacts.cli.writing import TerminalProgress
+        from tfartifacts.cli.progress import TerminalProgress
         from tfartifacts.errors import ExecutionError
         from tfartifacts.execution.comparing import compare_result
         from tfartifacts.execution.tensorflow import quiet
@@ -62,7 +62,7 @@ def check_source(
     Raises, before anything is written, for whatever keeps the two from being compared.
     `as_saved_model` makes the SavedModel whose signatures a frozen graph was made for.
     """
-    from tfartifacts.cli.writing import TerminalProgress
+    from tfartifacts.cli.progress import TerminalProgress
     from tfartifacts.errors import ConversionError
     from tfartifacts.execution.comparing import run_source
     from tfartifacts.execution.planning import plan

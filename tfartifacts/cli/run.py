@@ -75,8 +75,8 @@ def run(
       tfartifacts run export/ --inputs digits.npz[images] --batch 99 --out y.npz
     """
     from tfartifacts.cli.output import write_lines
+    from tfartifacts.cli.progress import TerminalProgress
     from tfartifacts.cli.rendering import Request
-    from tfartifacts.cli.writing import TerminalProgress
     from tfartifacts.execution.requests import only_input
     from tfartifacts.execution.running import prepare
     from tfartifacts.execution.tensorflow import quiet

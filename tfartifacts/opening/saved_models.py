@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tfartifacts.formats import saved_model as layout
 from tfartifacts.formats.bundle_entries import index_file
-from tfartifacts.model.checkpoints import Checkpoint, File
+from tfartifacts.model.checkpoints import File
 from tfartifacts.model.saved_models import Asset, MetaGraph, SavedModel
 from tfartifacts.opening.checkpoints import open_checkpoint
 from tfartifacts.opening.messages import parse_message, reading
@@ -26,34 +26,40 @@ _FLAT_NAMES = ("variables", "saved_model_variables")
 
 def read_folder(path: str, file: File, data: bytes, content: Content) -> SavedModel:
     """The SavedModel of a `saved_model.pb` that was read, with what lies beside it."""
+    saved_model = read_without_variables(path, file, data, content)
+    prefix, notes = find_variables(os.path.dirname(path), saved_model.meta_graphs)
+    if prefix is None:
+        return replace(saved_model, notes=notes)
+    checkpoint = open_checkpoint(prefix)
+    return replace(saved_model, checkpoint=checkpoint, notes=(*notes, *checkpoint.notes))
+
+
+def read_without_variables(path: str, file: File, data: bytes, content: Content) -> SavedModel:
+    """As read_folder, but its variables are not looked for."""
     message = parse_message(path, data, content)
     with reading(path, content):
         saved_model = layout.read_saved_model(message, path)
     folder = os.path.dirname(path)
-    checkpoint, notes = _variables(folder, saved_model.meta_graphs)
     return replace(
         saved_model,
         path=folder or ".",
         file=file,
-        checkpoint=checkpoint,
         assets=_assets(folder, saved_model.meta_graphs),
         other_files=_other_files(folder, os.path.basename(path)),
-        notes=notes,
     )
 
 
-def _variables(
+def find_variables(
     folder: str, meta_graphs: Iterable[MetaGraph]
-) -> tuple[Checkpoint | None, tuple[str, ...]]:
-    """The variables of a SavedModel, and what is odd about where they are.
+) -> tuple[str | None, tuple[str, ...]]:
+    """The prefix of a SavedModel's variables, and what is odd about where they are.
 
     TensorFlow looks at variables/variables only. Models from before 2017 and flat uploads have
     them elsewhere, under a name of their own: any other checkpoint beside the model is not its.
     """
     standard = os.path.join(folder, *layout.VARIABLES_PREFIX.split("/"))
     if checkpoint_exists(standard) or os.path.lexists(index_file(standard)):
-        checkpoint = open_checkpoint(standard)
-        return checkpoint, checkpoint.notes
+        return standard, ()
     if all(meta_graph.saver is None for meta_graph in meta_graphs):
         return None, ()
     inside = os.path.join(folder, layout.VARIABLES_FOLDER)
@@ -69,8 +75,7 @@ def _variables(
         f"its variables are at {shown[0]}, not at {layout.VARIABLES_PREFIX}: TensorFlow does not "
         "load it as it is"
     )
-    checkpoint = open_checkpoint(found[0])
-    return checkpoint, (note, *checkpoint.notes)
+    return found[0], (note,)
 
 
 def _assets(folder: str, meta_graphs: Iterable[MetaGraph]) -> tuple[Asset, ...]:
