@@ -17,6 +17,7 @@ from tests.judges.client import sha256
 from tfartifacts.dtypes import STRING, VARIANT, DType, dtype_from_name
 from tfartifacts.errors import ChecksumError, FormatError, PathNotFoundError, UnsupportedError
 from tfartifacts.formats.checksums import crc32c, mask
+from tfartifacts.formats.tensor_checks import PART, check_strings
 from tfartifacts.formats.tensor_data import (
     ArrayTensor,
     StoredTensor,
@@ -77,6 +78,24 @@ def test_strings_of_a_big_endian_machine_swap_lengths_and_their_checksum() -> No
 def test_any_strings_come_back(elements: list[bytes]) -> None:
     encoded = encode_strings(elements)
     assert decode_strings(encoded, len(elements), strings_crc(elements)) == elements
+
+
+def test_strings_that_take_several_parts_are_one_tensor() -> None:
+    # Lengths of one, two and three bytes over the ends of parts of 64 KiB; bytes over 512 KiB.
+    elements = [b"x" * (position % 300) for position in range(70_000)] + [b"y" * 700_000]
+    for some in (elements, [b"ab"] * 150_000):
+        encoded = encode_strings(some)
+        assert decode_strings(encoded, len(some), strings_crc(some)) == some
+        pulled: list[int] = []
+
+        def read(position: int, size: int, encoded: bytes = encoded) -> bytes:
+            pulled.append(size)  # noqa: B023 - called before the next turn
+            return encoded[position : position + size]
+
+        check_strings(read, len(encoded), len(some), strings_crc(some))
+        assert max(pulled) <= PART
+        with pytest.raises(ChecksumError, match="strings that do not fit"):
+            check_strings(read, len(encoded), len(some), strings_crc(some) ^ 1)
 
 
 @pytest.mark.parametrize(

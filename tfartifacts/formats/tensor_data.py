@@ -23,9 +23,16 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import STRING, VARIANT, DType
-from tfartifacts.errors import ChecksumError, FormatError, UnsupportedError, located
-from tfartifacts.formats.checksums import crc32c, mask, unmask
-from tfartifacts.formats.wire import read_varint, varint
+from tfartifacts.errors import FormatError, UnsupportedError, located
+from tfartifacts.formats.checksums import crc32c, mask
+from tfartifacts.formats.tensor_checks import (
+    check_strings,
+    check_variants,
+    lengths_crc,
+    parts_of,
+    require_checksum,
+)
+from tfartifacts.formats.wire import varint
 from tfartifacts.model.values import Buffer, Location, Shape
 from tfartifacts.storage.files import read_range, stream_range
 
@@ -37,7 +44,6 @@ if TYPE_CHECKING:
     ByteOrder = Literal["little", "big"]
 
 MAX_RANK = 254  # tensor_shape.h
-_UINT32 = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,8 @@ class StoredTensor:
     def read(self) -> Array:
         data = read_range(self.file, self.offset, self.size)
         if self.dtype.itemsize is not None:
-            with located(self.file):
-                self._check(crc32c(data))
+            with located(self.file, self.offset):
+                require_checksum(mask(crc32c(data)), self.crc32c)
             return decode_fixed(data, self.dtype, self.shape, self.byte_order)
         with located(self.file, self.offset):
             elements = self._elements(data)
@@ -90,17 +96,8 @@ class StoredTensor:
         for piece in stream_range(self.file, self.offset, self.size):
             crc = crc32c(piece, crc)
             yield piece
-        with located(self.file):
-            self._check(crc)
-
-    def _check(self, computed: int) -> None:
-        if mask(computed) != self.crc32c:
-            raise ChecksumError(
-                f"found tensor bytes with checksum 0x{mask(computed):08x}, expected "
-                f"0x{self.crc32c:08x}; the data is damaged, or belongs to another save than "
-                "its index",
-                offset=self.offset,
-            )
+        with located(self.file, self.offset):
+            require_checksum(mask(crc), self.crc32c)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,40 +224,9 @@ def decode_strings(
 
     Raises ChecksumError and FormatError for damage.
     """
-    if num_elements == 0 and not data:
-        return []
-    # Each element takes a byte for its length: a bound before anything is allocated.
-    if num_elements > len(data) - 4:
-        raise FormatError(
-            f"found {len(data)} bytes for {num_elements} strings, expected {num_elements + 4} "
-            "or more",
-            offset=0,
-        )
-    lengths = []
-    position = 0
-    for _ in range(num_elements):
-        length, position = read_varint(data, position, len(data) - 4)
-        lengths.append(length)
-    crc = _lengths_crc(lengths, byte_order)
-    stored = data[position : position + 4]
-    if unmask(int.from_bytes(stored, byte_order)) != crc:
-        raise ChecksumError(
-            "found string lengths that do not fit their checksum; the data is damaged, or "
-            "belongs to another save than its index",
-            offset=position,
-        )
-    position += 4
-    if position + sum(lengths) != len(data):
-        raise FormatError(
-            f"found strings of {sum(lengths)} bytes, expected {len(data) - position}",
-            offset=position,
-        )
-    if mask(crc32c(data[position:], crc32c(stored, crc))) != expected_crc:
-        raise ChecksumError(
-            "found strings that do not fit their checksum; the data is damaged, or belongs to "
-            "another save than its index",
-            offset=position,
-        )
+    lengths: list[int] = []
+    check_strings(parts_of(data), len(data), num_elements, expected_crc, byte_order, lengths)
+    position = len(data) - sum(lengths)
     elements = []
     for length in lengths:
         elements.append(data[position : position + length])
@@ -271,25 +237,17 @@ def decode_strings(
 def encode_strings(elements: Sequence[bytes]) -> bytes:
     """A string tensor as a little-endian data file stores it."""
     lengths = [len(element) for element in elements]
-    checksum = mask(_lengths_crc(lengths, "little")).to_bytes(4, "little")
+    checksum = mask(lengths_crc(lengths, "little")).to_bytes(4, "little")
     return b"".join([*map(varint, lengths), checksum, *elements])
 
 
 def strings_crc(elements: Sequence[bytes]) -> int:
     """What a string tensor's index entry holds as crc32c."""
-    crc = _lengths_crc([len(element) for element in elements], "little")
+    crc = lengths_crc([len(element) for element in elements], "little")
     crc = crc32c(mask(crc).to_bytes(4, "little"), crc)
     for element in elements:
         crc = crc32c(element, crc)
     return mask(crc)
-
-
-def _lengths_crc(lengths: Sequence[int], byte_order: ByteOrder) -> int:
-    # Lengths enter the checksum as u32, though stored as varints: old readers did so.
-    fixed = b"".join(
-        length.to_bytes(4 if length <= _UINT32 else 8, byte_order) for length in lengths
-    )
-    return crc32c(fixed)
 
 
 def decode_variants(
@@ -299,31 +257,8 @@ def decode_variants(
 
     Offsets in errors count from its first byte.
     """
-    elements = []
-    position = crc = 0
-    for _ in range(num_elements):
-        start = position
-        length, position = read_varint(data, position, len(data))
-        if position + length + 4 > len(data):
-            raise FormatError("found a variant that reaches past its tensor", offset=start)
-        element = data[position : position + length]
-        position += length
-        crc = crc32c(element, crc32c(length.to_bytes(8, byte_order), crc))
-        stored = data[position : position + 4]
-        if int.from_bytes(stored, byte_order) != mask(crc):
-            raise ChecksumError(
-                "found a variant that does not fit its checksum; the data is damaged",
-                offset=start,
-            )
-        crc = crc32c(stored, crc)
-        position += 4
-        elements.append(element)
-    if position != len(data):
-        raise FormatError(f"found {len(data) - position} bytes after the last variant", offset=0)
-    if mask(crc) != expected_crc:
-        raise ChecksumError(
-            "found variants that do not fit their checksum; the data is damaged", offset=0
-        )
+    elements: list[bytes] = []
+    check_variants(parts_of(data), len(data), num_elements, expected_crc, byte_order, elements)
     return elements
 
 
