@@ -18,6 +18,7 @@ from tfartifacts.formats.slices import (
     Extents,
     check_tiling,
     encode_slice_key,
+    name_in_slice_key,
     read_extents,
     slice_shape,
     write_extents,
@@ -290,3 +291,16 @@ def test_a_hundred_thousand_slices_are_checked_in_no_time() -> None:
     tiles[0] = tiles[1]
     with pytest.raises(FormatError, match="slices that overlap"):
         check_tiling(tiles, (300, 300))
+
+
+@pytest.mark.parametrize(
+    "name", [b"w", b"", b"a\0b", b"\xff", b"\xff\x01", b"\0\x01\xff\0", b"\xe9"]
+)
+def test_a_slice_key_tells_the_name(name: bytes) -> None:
+    key = encode_slice_key(name, (Extent(1, 2), Extent()))
+    assert name_in_slice_key(key).encode("utf-8", "surrogateescape") == name
+
+
+@pytest.mark.parametrize("key", [b"", b"\0", b"w", b"\0w", b"\0\xff\x01", b"\0w\0\0"])
+def test_what_is_no_slice_key_tells_none(key: bytes) -> None:
+    assert name_in_slice_key(key) == ""

@@ -88,6 +88,10 @@ _OFFSET = re.compile(rb"(?:\x20[\x80-\xff]{0,8}[\x00-\x7f])?")
 Head = tuple[DType, Shape, bytes | None]
 
 
+# Shard, offset, size and crc32c.
+Place = tuple[int, int, int, int]
+
+
 class BundleTensor:
     """A tensor of a bundle by its index entry; where it lies is decoded when it is asked for.
 
@@ -125,6 +129,15 @@ class BundleTensor:
         return place_of(self._entry)[2]
 
     @property
+    def place(self) -> Place:
+        """What is in `location`, sooner."""
+        return place_of(self._entry)
+
+    @property
+    def byte_order(self) -> ByteOrder:
+        return self._files.byte_order
+
+    @property
     def location(self) -> Location:
         return self._stored().location
 
@@ -148,7 +161,7 @@ class DataFiles:
     byte_order: ByteOrder
 
 
-def place_of(entry: bytes) -> tuple[int, int, int, int]:
+def place_of(entry: bytes) -> Place:
     """Shard, offset, size and crc32c of an entry that was checked before."""
     if (split := _head_length(entry)) and (tail := _TAIL.fullmatch(entry, split)):
         shard, offset, size, crc = tail.groups(b"")
@@ -231,6 +244,23 @@ class BundleVariables(Mapping[str, Variable]):
                 dtype, shape, _ = head
                 yield Variable(name, dtype, shape, BundleTensor(dtype, shape, entry, files))
 
+    def stored(self) -> Iterator[tuple[str, Place, BundleTensor | None]]:
+        """Name and place of each stored tensor.
+
+        And the tensor itself, but where its checksum covers the bytes as they are and any bytes
+        will do: at the cost of a name.
+        """
+        for name, entry in self._entries.items():
+            if name in self._made:
+                continue
+            head = self._heads.get(entry[: _head_length(entry)])
+            if head is not None and head[2] is not None and (head[0].bits or 0) >= 8:
+                yield name, place_of(entry), None
+            else:
+                yield from _stored_of(self._variable(name, entry))
+        for variable in self._made.values():
+            yield from _stored_of(variable)
+
     def ranges(self) -> dict[int, list[Range]]:
         """For each shard that is used, in order: the range of each tensor in its data file."""
         ranges: dict[int, list[Range]] = {}
@@ -252,26 +282,37 @@ class BundleVariables(Mapping[str, Variable]):
         No writer makes such a file, but a small one could hold thousands of large tensors.
         """
         for shard, parts in ranges.items():
-            found = 0
-            message = ""
-            first = 0
-            reached, holder = 0, ""
-            for start, end, name in sorted(parts):
-                if start < reached and start < end:
-                    found += 1
-                    if found == 1:
-                        first = start
-                        message = (
-                            f"found {name!r} at bytes {start} to {end}, of which {holder!r} holds "
-                            f"those up to {reached}, expected each tensor in bytes of its own"
-                        )
-                if end > reached:
-                    reached, holder = end, name
-            if found > 1:
-                message += f"; {found - 1} more overlap in this file"
-            if found:
-                path = data_file(self._files.prefix, shard, self._files.num_shards)
-                yield FormatError(message, path=path, offset=first)
+            path = data_file(self._files.prefix, shard, self._files.num_shards)
+            if (fault := overlap_fault(path, parts)) is not None:
+                yield fault
+
+
+def _stored_of(variable: Variable) -> Iterator[tuple[str, Place, BundleTensor]]:
+    for value in variable.values:
+        assert isinstance(value, BundleTensor)  # what a bundle's variables have
+        yield variable.name, value.place, value
+
+
+def overlap_fault(path: str, parts: Iterable[Range]) -> FormatError | None:
+    """An error for tensors of a data file that lie over each other; None where none do."""
+    found = 0
+    message = ""
+    first = 0
+    reached, holder = 0, ""
+    for start, end, name in sorted(parts):
+        if start < reached and start < end:
+            found += 1
+            if found == 1:
+                first = start
+                message = (
+                    f"found {name!r} at bytes {start} to {end}, of which {holder!r} holds "
+                    f"those up to {reached}, expected each tensor in bytes of its own"
+                )
+        if end > reached:
+            reached, holder = end, name
+    if found > 1:
+        message += f"; {found - 1} more overlap in this file"
+    return FormatError(message, path=path, offset=first) if found else None
 
 
 class _Values(ValuesView[Variable]):
@@ -288,12 +329,17 @@ class _Items(ItemsView[str, Variable]):
         return ((variable.name, variable) for variable in self._mapping.made())
 
 
-def parse_entries(
-    entries: Iterable[tuple[bytes, bytes]], files: DataFiles
-) -> tuple[BundleVariables, int]:
-    """Variables, and the number of stored slices that none of them refers to.
+# Told the name of a variable whose entry is at fault, and the fault.
+Tell = Callable[[str, FormatError], None]
 
-    `entries` are those behind the header. Raises FormatError that names the variable.
+
+def parse_entries(
+    entries: Iterable[tuple[bytes, bytes]], files: DataFiles, tell: Tell | None = None
+) -> tuple[BundleVariables, list[bytes]]:
+    """Variables, and the keys of stored slices that none of them refers to.
+
+    `entries` are those behind the header. Raises FormatError that names the variable; with `tell`
+    every fault is told instead, and variables with one are left out.
     """
     named: dict[str, bytes] = {}
     sliced: dict[str, tuple[bytes, Entry]] = {}
@@ -308,36 +354,48 @@ def parse_entries(
             continue
         name = str(key, "utf-8", "surrogateescape")
         named[name] = value
-        # The rule: short type and shape, no shard (0), an offset or none (0), the size that type
-        # and shape say, a checksum. Whatever differs is looked at field by field.
-        head = None
-        if len(value) > 4 and has_shards:
-            split = 4 + value[3]
-            head = heads.get(value[:split])
-            if head is None and split == _head_length(value):
-                head = heads[value[:split]] = _parse_head(value[:split], name)
-            if head is not None and (size_field := head[2]) is not None:
-                size_start = len(value) - 5 - len(size_field)
-                if (
-                    value[-5] == 0x35
-                    and value.startswith(size_field, size_start)
-                    and is_offset(value, split, size_start)
-                ):
-                    continue
-        checked = parse_entry(value, name, files.num_shards)
+        try:
+            # The rule: short type and shape, no shard (0), an offset or none (0), the size that
+            # type and shape say, a checksum. Whatever differs is looked at field by field.
+            head = None
+            if len(value) > 4 and has_shards:
+                split = 4 + value[3]
+                head = heads.get(value[:split])
+                if head is None and split == _head_length(value):
+                    head = heads[value[:split]] = _parse_head(value[:split], name)
+                if head is not None and (size_field := head[2]) is not None:
+                    size_start = len(value) - 5 - len(size_field)
+                    if (
+                        value[-5] == 0x35
+                        and value.startswith(size_field, size_start)
+                        and is_offset(value, split, size_start)
+                    ):
+                        continue
+            checked = parse_entry(value, name, files.num_shards)
+        except FormatError as error:
+            if tell is None:
+                raise
+            tell(name, error)
+            del named[name]
+            continue
         if checked.slices:
             sliced[name] = (key, checked)
         elif head is not None and head[:2] != (checked.dtype, checked.shape):
             # What an entry begins with is not all it says: a later field of the same number holds.
             tensor = BundleTensor(checked.dtype, checked.shape, value, files)
             repeated[name] = Variable(name, checked.dtype, checked.shape, tensor)
-    partitioned = {
-        name: _partitioned_variable(name, key, entry, stored_slices, files)
-        for name, (key, entry) in sliced.items()
-    }
-    used = sum(len(variable.slices) for variable in partitioned.values())
+    partitioned = {}
+    used: set[bytes] = set()
+    for name, (key, entry) in sliced.items():
+        variable = _partitioned_variable(name, key, entry, stored_slices, files, tell)
+        used.update(encode_slice_key(key, extents) for extents in entry.slices)
+        if variable is None:
+            del named[name]
+        else:
+            partitioned[name] = variable
     made = {**partitioned, **repeated}
-    return BundleVariables(files, named, heads, made), len(stored_slices) - used
+    orphans = [key for key in stored_slices if key not in used]
+    return BundleVariables(files, named, heads, made), orphans
 
 
 def _parse_head(head: bytes, name: str) -> Head:
@@ -360,8 +418,13 @@ class _naming:  # noqa: N801 - reads as a word
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FormatError) and "(in variable" not in error.message:
-            error.message += f" (in variable {self._name!r})"
+        if isinstance(error, FormatError):
+            _name(error, self._name)
+
+
+def _name(error: FormatError, name: str) -> None:
+    if "(in variable" not in error.message:
+        error.message += f" (in variable {name!r})"
 
 
 def parse_entry(value: bytes, name: str, num_shards: int) -> Entry:
@@ -405,27 +468,54 @@ def _partitioned_variable(
     entry: Entry,
     stored_slices: Mapping[bytes, bytes],
     files: DataFiles,
-) -> Variable:
-    parts = []
-    with _naming(name):
-        if len(set(entry.slices)) != len(entry.slices):
-            raise FormatError("found a slice listed twice")
+    tell: Tell | None,
+) -> Variable | None:
+    """The variable; None where faults were told."""
+    parts: list[VariableSlice] = []
+    is_whole = True
+    for fault in _slice_faults(name, key, entry, stored_slices, files, parts):
+        _name(fault, name)
+        if tell is None:
+            raise fault
+        tell(name, fault)
+        is_whole = False
+    return Variable(name, entry.dtype, entry.shape, None, tuple(parts)) if is_whole else None
+
+
+def _slice_faults(
+    name: str,
+    key: bytes,
+    entry: Entry,
+    stored_slices: Mapping[bytes, bytes],
+    files: DataFiles,
+    parts: list[VariableSlice],
+) -> Iterator[FormatError]:
+    """What is wrong with the slices of a variable; those that are not go to `parts`."""
+    if len(set(entry.slices)) != len(entry.slices):
+        yield FormatError("found a slice listed twice")
+    try:
         check_tiling(entry.slices, entry.shape)
-        for extents in entry.slices:
-            shown = ":".join(map(str, extents))
-            encoded = stored_slices.get(encode_slice_key(key, extents))
-            if encoded is None:
-                raise FormatError(f"found no entry for slice {shown}")
-            stored = parse_entry(encoded, name, files.num_shards)
+    except FormatError as error:
+        yield error
+    for extents in entry.slices:
+        shown = ":".join(map(str, extents))
+        encoded = stored_slices.get(encode_slice_key(key, extents))
+        if encoded is None:
+            yield FormatError(f"found no entry for slice {shown}")
+            continue
+        try:
             shape = slice_shape(extents, entry.shape)
-            if stored.slices or stored.dtype != entry.dtype or stored.shape != shape:
-                raise FormatError(
-                    f"found {stored.dtype} of shape {stored.shape} for slice {shown}, expected "
-                    f"{entry.dtype} of shape {shape}"
-                )
-            value = BundleTensor(stored.dtype, shape, encoded, files)
-            parts.append(VariableSlice(extents, value))
-    return Variable(name, entry.dtype, entry.shape, None, tuple(parts))
+            stored = parse_entry(encoded, name, files.num_shards)
+        except FormatError as error:
+            yield error
+            continue
+        if stored.slices or stored.dtype != entry.dtype or stored.shape != shape:
+            yield FormatError(
+                f"found {stored.dtype} of shape {stored.shape} for slice {shown}, expected "
+                f"{entry.dtype} of shape {shape}"
+            )
+            continue
+        parts.append(VariableSlice(extents, BundleTensor(stored.dtype, shape, encoded, files)))
 
 
 def encode_entry(value: TensorValue, shard: int, offset: int, size: int, crc: int) -> bytes:

@@ -17,6 +17,7 @@ and is never shown as a name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import prod
 
@@ -26,6 +27,8 @@ from tfartifacts.model.values import Shape
 from tfartifacts.model.variables import Extent
 
 Extents = tuple[Extent, ...]
+
+_SLICE_KEY = re.compile(rb"\x00((?:[^\x00\xff]|\x00\xff|\xff\x00)*)\x00\x01", re.DOTALL)
 
 # Bits XORed into the first bytes of a signed number of n bytes.
 _HEADERS = {n: (((1 << n) - 1) << (8 * n - n)) for n in range(1, 11)}
@@ -37,6 +40,15 @@ def encode_slice_key(name: bytes, extents: Extents) -> bytes:
         start, length = (0, -1) if extent.length is None else (extent.start, extent.length)
         key += _signed_number(start) + _signed_number(length)
     return key
+
+
+def name_in_slice_key(key: bytes) -> str:
+    """The variable that a slice key says it belongs to; "" where it is no slice key."""
+    match = _SLICE_KEY.match(key)
+    if match is None:
+        return ""
+    name = re.sub(rb"(\x00)\xff|(\xff)\x00", lambda found: found[1] or found[2], match[1])
+    return str(name, "utf-8", "surrogateescape")
 
 
 def _number(value: int) -> bytes:

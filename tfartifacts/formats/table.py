@@ -23,7 +23,7 @@ file; here every byte of the file is accounted for, so that any damage is seen.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -87,7 +87,8 @@ class Table:
         for block_number, (last_key, handle) in enumerate(self.index):
             with located(self.source.path, handle.offset):
                 entries = parse_block(read_block(self.source, handle))
-                self._check_order(entries, previous, last_key)
+                for fault in order_faults(entries, previous, last_key):
+                    raise fault
             if entries:
                 # Whoever looks for a key looks by these: the next block is all above it.
                 previous = last_key
@@ -98,21 +99,6 @@ class Table:
                     offset=handle.offset,
                 )
             yield from entries
-
-    @staticmethod
-    def _check_order(
-        entries: list[tuple[bytes, bytes]], previous: bytes | None, last_key: bytes
-    ) -> None:
-        for key, _ in entries:
-            if previous is not None and key <= previous:
-                raise FormatError(
-                    f"found key {key!r} after {previous!r}, expected ascending keys", offset=0
-                )
-            previous = key
-        if previous is not None and previous > last_key:
-            raise FormatError(
-                f"found key {previous!r} above the index block's {last_key!r}", offset=0
-            )
 
     def first_entry(self) -> tuple[bytes, bytes] | None:
         """The entry with the smallest key; None in an empty table. Reads one block."""
@@ -138,6 +124,20 @@ class Table:
         return None
 
 
+def order_faults(
+    entries: list[tuple[bytes, bytes]], previous: bytes | None, last_key: bytes
+) -> Iterator[FormatError]:
+    """Keys of a block that do not ascend from `previous`, or rise above the index's key."""
+    for key, _ in entries:
+        if previous is not None and key <= previous:
+            yield FormatError(
+                f"found key {key!r} after {previous!r}, expected ascending keys", offset=0
+            )
+        previous = key
+    if previous is not None and previous > last_key:
+        yield FormatError(f"found key {previous!r} above the index block's {last_key!r}", offset=0)
+
+
 def is_table(tail: bytes) -> bool:
     """Whether a file with these last bytes ends as a table does."""
     return tail[-8:] == MAGIC
@@ -150,31 +150,41 @@ def open_table(source: Source) -> Table:
     (with the offset) for anything wrong in those three.
     """
     with located(source.path):
-        if source.size < FOOTER_SIZE:
-            raise NotThisFormatError(
-                f"found {source.size} bytes, a table has at least {FOOTER_SIZE}; "
-                "the file is truncated or no checkpoint",
-                offset=0,
-            )
-        footer_offset = source.size - FOOTER_SIZE
-        footer = source.read(footer_offset, FOOTER_SIZE)
-        if footer[-8:] != MAGIC:
-            raise NotThisFormatError(
-                f"found 0x{footer[-8:].hex()} at the end, expected 0x{MAGIC.hex()}; "
-                "the file is truncated or no checkpoint",
-                offset=source.size - 8,
-            )
-        metaindex, index = _parse_footer(footer, footer_offset)
+        metaindex, index = read_footer(source)
     with located(source.path, metaindex.offset):
-        if read_block(source, metaindex) != EMPTY_BLOCK:
-            raise FormatError("found entries in the metaindex block, expected none", offset=0)
+        check_metaindex(source, metaindex)
     with located(source.path, index.offset):
         entries = [
-            (key, _parse_handle(value)) for key, value in parse_block(read_block(source, index))
+            (key, parse_handle(value)) for key, value in parse_block(read_block(source, index))
         ]
     with located(source.path):
-        _check_layout(entries, metaindex, index, footer_offset)
+        for fault in layout_faults(entries, metaindex, index, source.size - FOOTER_SIZE):
+            raise fault
     return Table(source, tuple(entries))
+
+
+def read_footer(source: Source) -> tuple[Handle, Handle]:
+    """Where the metaindex block and the index block lie. Raises as open_table does."""
+    if source.size < FOOTER_SIZE:
+        raise NotThisFormatError(
+            f"found {source.size} bytes, a table has at least {FOOTER_SIZE}; "
+            "the file is truncated or no checkpoint",
+            offset=0,
+        )
+    footer_offset = source.size - FOOTER_SIZE
+    footer = source.read(footer_offset, FOOTER_SIZE)
+    if footer[-8:] != MAGIC:
+        raise NotThisFormatError(
+            f"found 0x{footer[-8:].hex()} at the end, expected 0x{MAGIC.hex()}; "
+            "the file is truncated or no checkpoint",
+            offset=source.size - 8,
+        )
+    return _parse_footer(footer, footer_offset)
+
+
+def check_metaindex(source: Source, metaindex: Handle) -> None:
+    if read_block(source, metaindex) != EMPTY_BLOCK:
+        raise FormatError("found entries in the metaindex block, expected none", offset=0)
 
 
 def _parse_footer(footer: bytes, footer_offset: int) -> tuple[Handle, Handle]:
@@ -193,7 +203,7 @@ def _parse_footer(footer: bytes, footer_offset: int) -> tuple[Handle, Handle]:
     return metaindex, index
 
 
-def _parse_handle(value: bytes) -> Handle:
+def parse_handle(value: bytes) -> Handle:
     offset, position = read_varint(value, 0, len(value))
     size, position = read_varint(value, position, len(value))
     if position != len(value):
@@ -201,30 +211,37 @@ def _parse_handle(value: bytes) -> Handle:
     return Handle(offset, size)
 
 
-def _check_layout(
-    entries: list[tuple[bytes, Handle]], metaindex: Handle, index: Handle, footer_offset: int
-) -> None:
+def layout_faults(
+    entries: Sequence[tuple[bytes, Handle]], metaindex: Handle, index: Handle, footer_offset: int
+) -> Iterator[FormatError]:
+    """Blocks that do not follow each other from the first byte to the footer; keys in disorder."""
     position = 0
     for handle in [*(handle for _, handle in entries), metaindex, index]:
         if handle.offset != position:
-            raise FormatError(
+            yield FormatError(
                 f"found a block at byte {handle.offset}, expected the next one here",
                 offset=position,
             )
         position = handle.end
     if position != footer_offset:
-        raise FormatError("found bytes between the last block and the footer", offset=position)
+        yield FormatError("found bytes between the last block and the footer", offset=position)
     for (key, _), (following, _) in pairwise(entries):
         if following <= key:
-            raise FormatError(
+            yield FormatError(
                 f"found {following!r} after {key!r} in the index block, expected ascending keys",
                 offset=index.offset,
             )
 
 
-def read_block(source: Source, handle: Handle) -> bytes:
-    """A block's contents, its checksum checked, unpacked. Offsets in errors count from it."""
-    if handle.end > source.size - FOOTER_SIZE or handle.size > MAX_BLOCK_SIZE:
+def read_block(source: Source, handle: Handle, end: int | None = None) -> bytes:
+    """A block's contents, its checksum checked, unpacked. Offsets in errors count from it.
+
+    `end` is where blocks end, if not where the footer begins.
+    """
+    if (
+        handle.end > (source.size - FOOTER_SIZE if end is None else end)
+        or handle.size > MAX_BLOCK_SIZE
+    ):
         raise FormatError(
             f"found a block of {handle.size} bytes that reaches past the end of the blocks; "
             "the file is truncated or damaged",

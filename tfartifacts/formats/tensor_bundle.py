@@ -102,7 +102,7 @@ def read_index(source: Source, prefix: str) -> tuple[Header, BundleVariables, in
         header = parse_header(value)
         files = DataFiles(absolute(prefix), header.num_shards, header.byte_order)
         variables, orphans = parse_entries(entries, files)
-    return header, variables, orphans
+    return header, variables, len(orphans)
 
 
 def parse_header(value: bytes) -> Header:

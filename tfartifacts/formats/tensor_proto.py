@@ -148,6 +148,31 @@ def decode_tensor(message: Message, dtype: DType, shape: Shape, *, complete: boo
     return shaped(np.concatenate([values, repeated]), shape)
 
 
+def num_values(message: Message, dtype: DType) -> int:
+    """How many elements a TensorProto of that type stores, as decode_tensor finds them.
+
+    Nothing is decoded. Raises FormatError for values that are cut, UnsupportedError for a type
+    without elements.
+    """
+    if dtype.name not in _FIELDS:
+        raise UnsupportedError(f"found a constant of type {dtype}, which has no elements to read")
+    if dtype == STRING:
+        return len(message.spans(8))
+    itemsize = dtype.itemsize or 1
+    number = _FIELDS[dtype.name]
+    if content := message.raw(4):
+        size = len(content)
+    elif number in (5, 6, 9, 12):
+        size = len(message.packed(number, 4 if number in (5, 9) else 8))
+    elif number == 18:
+        return len(message.raw(18))
+    else:
+        return message.num_integers(number)
+    if size % itemsize:
+        raise FormatError(f"found {size} bytes, expected elements of {itemsize}")
+    return size // itemsize
+
+
 def _typed_values(message: Message, dtype: DType) -> Any:
     import numpy as np
 

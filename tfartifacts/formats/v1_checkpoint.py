@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -149,7 +149,8 @@ def _shard_sets(prefix: str) -> dict[int, list[str]]:
     return sets
 
 
-def _refuse_several_sets(prefix: str) -> None:
+def refuse_several_sets(prefix: str) -> None:
+    """Raise NotThisFormatError where a prefix may mean one of several sets of shards."""
     if os.path.isfile(prefix) or _SHARD_FILE.search(prefix):
         return
     complete = [paths for number, paths in _shard_sets(prefix).items() if len(paths) == number]
@@ -167,7 +168,7 @@ def read_v1_checkpoint(prefix: str) -> Checkpoint:
 
     Raises FormatError (with the byte offset), PathNotFoundError where there is none.
     """
-    _refuse_several_sets(prefix)
+    refuse_several_sets(prefix)
     paths = shard_files(prefix)
     if not paths:
         raise PathNotFoundError("no such checkpoint", path=prefix)
@@ -182,12 +183,12 @@ def read_v1_checkpoint(prefix: str) -> Checkpoint:
         table = open_table(FileSource(absolute(path), file.size))
         with located(path):
             versions = _read_header(table, stored)
-    num_shards, problems = _missing_shards(paths)
+    num_shards, problems = missing_shards(paths)
     variables = {}
     for name in sorted(stored, key=lambda name: name.encode("utf-8", "surrogateescape")):
         dtype, shape, slices = stored[name]
         try:
-            variables[name] = _variable(name, dtype, shape, slices)
+            variables[name] = variable_of(name, dtype, shape, slices)
         except FormatError as error:
             if not problems:
                 raise FormatError(f"{error.message} (in variable {name!r})", path=prefix) from None
@@ -204,7 +205,8 @@ def read_v1_checkpoint(prefix: str) -> Checkpoint:
     )
 
 
-def _missing_shards(paths: tuple[str, ...]) -> tuple[int, tuple[TfArtifactsError, ...]]:
+def missing_shards(paths: Sequence[str]) -> tuple[int, tuple[TfArtifactsError, ...]]:
+    """How many shards there should be, and an error if some are missing."""
     match = _SHARD_FILE.search(paths[0])
     if match is None:
         return 1, ()
@@ -226,40 +228,94 @@ def _read_header(
     first = table.first_entry()
     if first is None or first[0] != b"":
         raise FormatError("found no header, expected one as the first entry", offset=0)
-    try:
-        meta = Message(first[1]).message(1)
-        if meta is None:
-            raise FormatError("found no list of tensors in the header")
-        versions = read_versions(meta.message(2))
-        check_versions(versions, _VERSION, _MIN_PRODUCER, "checkpoint")
-        for tensor in meta.messages(1):
-            _read_tensor(tensor, table, stored)
-    except FormatError as error:
-        raise type(error)(f"{error.message} (in the header)", offset=0) from None
+    versions, declared = read_header(first[1])
+    for tensor in declared:
+        add_declared(tensor, table, stored)
     return versions
 
 
-def _read_tensor(
-    message: Message, table: Table, stored: dict[str, tuple[DType, Shape, list[VariableSlice]]]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a header says of a variable: its stored slices by their keys in the table."""
+
+    name: str
+    dtype: DType
+    shape: Shape
+    slices: tuple[tuple[bytes, Extents], ...]
+
+
+def read_header(
+    value: bytes, tell: Callable[[FormatError], None] | None = None
+) -> tuple[Versions, list[Declared]]:
+    """The version and the variables of a header.
+
+    Raises FormatError; with `tell` every fault is told instead, and what has one left out.
+    """
+    declared: list[Declared] = []
+
+    def fault(error: FormatError) -> None:
+        named = type(error)(f"{error.message} (in the header)", offset=0)
+        if tell is None:
+            raise named from None
+        tell(named)
+
+    versions = Versions()
+    try:
+        meta = Message(value).message(1)
+        if meta is None:
+            raise FormatError("found no list of tensors in the header")
+        versions = read_versions(meta.message(2))
+        tensors = meta.spans(1)
+    except FormatError as error:
+        fault(error)
+        return versions, declared
+    try:
+        check_versions(versions, _VERSION, _MIN_PRODUCER, "checkpoint")
+    except FormatError as error:
+        fault(error)
+    for start, end in tensors:
+        try:
+            declared.append(_read_declared(Message(meta.buffer, start, end, meta.depth + 1)))
+        except FormatError as error:
+            fault(error)
+    return versions, declared
+
+
+def _read_declared(message: Message) -> Declared:
     raw_name = message.raw(1)
-    name = str(raw_name, "utf-8", "surrogateescape")
     dtype = dtype_from_number(message.integer(3))
     shape = read_shape(message.message(2))
     expected_size(dtype, check_shape(shape))
-    known = stored.setdefault(name, (dtype, shape, []))
-    if known[:2] != (dtype, shape):
-        raise FormatError(
-            f"found {name!r} as {dtype} of shape {shape} and as {known[0]} of shape {known[1]}"
-        )
+    slices = []
     for proto in message.messages(4):
         extents = read_extents(proto)
-        key = encode_slice_key(raw_name, extents)
+        slice_shape(extents, shape)
+        slices.append((encode_slice_key(raw_name, extents), extents))
+    return Declared(str(raw_name, "utf-8", "surrogateescape"), dtype, shape, tuple(slices))
+
+
+def add_declared(
+    tensor: Declared, table: Table, stored: dict[str, tuple[DType, Shape, list[VariableSlice]]]
+) -> None:
+    """Add the slices of a variable that a table's header declares to those of other tables.
+
+    Raises FormatError where another declares it otherwise.
+    """
+    dtype, shape = tensor.dtype, tensor.shape
+    known = stored.setdefault(tensor.name, (dtype, shape, []))
+    if known[:2] != (dtype, shape):
+        raise FormatError(
+            f"found {tensor.name!r} as {dtype} of shape {shape} and as {known[0]} of shape "
+            f"{known[1]} (in the header)",
+            offset=0,
+        )
+    for key, extents in tensor.slices:
         value = TableTensor(dtype, slice_shape(extents, shape), table, key)
         known[2].append(VariableSlice(extents, value))
 
 
-def _variable(name: str, dtype: DType, shape: Shape, slices: list[VariableSlice]) -> Variable:
+def variable_of(name: str, dtype: DType, shape: Shape, slices: list[VariableSlice]) -> Variable:
+    """The variable that slices make up. Raises FormatError where they do not."""
     extents: list[Extents] = [part.extents for part in slices]
     if len(set(extents)) != len(extents):
         raise FormatError("found a slice stored twice")

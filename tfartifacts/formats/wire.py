@@ -15,6 +15,7 @@ are, and a part is decoded when it is asked for. Offsets in errors are positions
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -24,6 +25,9 @@ from tfartifacts.model.values import Buffer
 MAX_DEPTH = 100  # levels of messages, the limit of protobuf's parsers
 
 VARINT, FIXED64, LENGTH_DELIMITED, GROUP_START, GROUP_END, FIXED32 = range(6)
+
+_CONTINUED = bytes(range(0x80, 0x100))
+_OVERLONG = re.compile(rb"[\x80-\xff]{10}")
 
 # One field: number, wire type, integer value (0 if length-delimited), start of the field,
 # start and end of the payload.
@@ -182,6 +186,24 @@ class Message:
                     packed, position = read_varint(self.buffer, position, end)
                     values.append(signed(packed))
         return values
+
+    def num_integers(self, number: int) -> int:
+        """How many there are in a repeated field, packed or not. Raises FormatError as those do."""
+        count = 0
+        for _, wire_type, _, _, payload, end in self._fields.get(number, ()):
+            if wire_type == VARINT:
+                count += 1
+            elif wire_type == LENGTH_DELIMITED:
+                packed = bytes(self.buffer[payload:end])
+                if match := _OVERLONG.search(packed):
+                    raise FormatError(
+                        "found a number of more than 10 bytes", offset=payload + match.start()
+                    )
+                if packed and packed[-1] >= 0x80:
+                    raise FormatError("found the end, expected more of a number", offset=end)
+                # The last byte of each number is below 128.
+                count += len(packed.translate(None, _CONTINUED))
+        return count
 
     def integer(self, number: int, default: int = 0) -> int:
         """An integer, enum or bool field, as a signed 64-bit number."""
