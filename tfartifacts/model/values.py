@@ -73,6 +73,10 @@ class TensorValue(Protocol):
         ...
 
 
+# Told what is being done ("writing", "checking"), bytes done, bytes in all.
+Progress = Callable[[str, int, int], None]
+
+
 class Sink(Protocol):
     """A file being written; every byte is taken, or WriteError raised."""
 

@@ -71,6 +71,12 @@ def open_checkpoint(prefix: str) -> Checkpoint:
         checkpoint = _open_bundle(prefix)
     else:
         checkpoint = read_v1_checkpoint(prefix)
+    return with_graphs(checkpoint)
+
+
+def with_graphs(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with what is said of its graphs, which are read when asked for."""
+    prefix = checkpoint.path
     variables = checkpoint.variables
     if isinstance(variables, BundleVariables):
         checkpoint = replace(checkpoint, object_graph_part=Deferred(LoadObjectGraph(variables)))
@@ -91,7 +97,7 @@ def _open_bundle(prefix: str) -> Checkpoint:
         raise FormatError(f"found {file.size} bytes, an index has at most {MAX_INDEX}", path=path)
     index = read_file(path)
     if not is_table(index[-8:]):
-        if target := _link_target(path, index):
+        if target := stored_link(path, index):
             checkpoint = _open_bundle(target)
             note = (
                 f"{os.path.basename(path)} is a symbolic link that was stored as a file; read "
@@ -108,7 +114,7 @@ def _open_bundle(prefix: str) -> Checkpoint:
         raise FormatError(error.message, path=path, offset=error.offset) from None
 
 
-def _link_target(path: str, content: bytes) -> str | None:
+def stored_link(path: str, content: bytes) -> str | None:
     """The prefix a file names that was a symbolic link before git or an archive stored it.
 
     Only a plain name in the same folder counts, and only if it is a real index.

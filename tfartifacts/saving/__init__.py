@@ -24,13 +24,14 @@ from tfartifacts.errors import ConversionError, WriteError
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.saved_models import MetaGraph, SavedModel
+from tfartifacts.model.values import Progress
 from tfartifacts.saving.checkpoints import save_checkpoint
 from tfartifacts.saving.in_place import rewrite as rewrite
 from tfartifacts.saving.leftovers import clear
 from tfartifacts.saving.messages import save_bytes as save_bytes
 from tfartifacts.saving.messages import save_message
 from tfartifacts.saving.plans import LINKS as LINKS
-from tfartifacts.saving.plans import Message, Options, Progress
+from tfartifacts.saving.plans import Message, Options
 from tfartifacts.saving.plans import Saved as Saved
 from tfartifacts.saving.saved_models import save_saved_model
 from tfartifacts.saving.sources import (

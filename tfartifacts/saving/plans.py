@@ -16,13 +16,10 @@ from tfartifacts.formats.wire import Message as Encoded
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.saved_models import Asset, MetaGraph, SavedModel
-from tfartifacts.model.values import Buffer
+from tfartifacts.model.values import Buffer, Progress
 
 MAX_MESSAGE = (1 << 31) - 1  # bytes; protobuf's parsers, TensorFlow's among them, read no more
 LINKS = ("reflink", "hard")
-
-# Told what is being done ("writing", "checking"), bytes done, bytes in all.
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

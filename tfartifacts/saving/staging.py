@@ -16,8 +16,8 @@ from tfartifacts.formats.bundle_entries import index_file
 from tfartifacts.formats.bundle_writing import Written, check_bundle, write_bundle
 from tfartifacts.formats.checksums import crc32c
 from tfartifacts.model.checkpoints import File
-from tfartifacts.model.values import Buffer, Sink
-from tfartifacts.saving.plans import Message, Options, Plan, Progress
+from tfartifacts.model.values import Buffer, Progress, Sink
+from tfartifacts.saving.plans import Message, Options, Plan
 from tfartifacts.saving.sources import refuse_changed
 from tfartifacts.storage.files import describe_file, read_file, stream_range
 from tfartifacts.storage.writing import batched, link_file, make_folder, new_file

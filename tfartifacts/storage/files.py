@@ -104,6 +104,19 @@ def stream_range(path: str, offset: int, size: int) -> Iterator[memoryview]:
             size -= count
 
 
+def read_into(descriptor: int, path: str, buffer: memoryview, offset: int) -> None:
+    """Fill the buffer from an open file. Raises FormatError where the file ends before."""
+    while buffer:
+        try:
+            count = os.preadv(descriptor, [buffer], offset)
+        except OSError as error:
+            raise not_readable(path, error) from None
+        if count == 0:
+            check_range(path, offset, len(buffer), offset)
+        buffer = buffer[count:]
+        offset += count
+
+
 def absolute(path: str) -> str:
     """The path from the root, so that what is read later does not depend on the current folder."""
     try:
