@@ -23,6 +23,7 @@ from tests.test_damage import SEED, VICTIMS, Victim, bounded, damaged, values_of
 from tests.test_tensor_bundle import checkpoint_of, create, variable, write_raw
 from tests.test_v1_checkpoint import WHOLE, header, meta, simple, value
 from tests.test_v1_checkpoint import write_raw as write_v1
+from tfartifacts.checks import reading
 from tfartifacts.checks.checkpoints import CheckedCheckpoint, check_checkpoint
 from tfartifacts.checks.findings import Severity
 from tfartifacts.checks.tables import WalkedTable, scan_blocks
@@ -32,7 +33,7 @@ from tfartifacts.formats.slices import encode_slice_key, write_extents
 from tfartifacts.formats.table import FOOTER_SIZE, open_table, read_footer, write_table
 from tfartifacts.formats.wire import put_always, put_bytes, put_fixed32, put_integer
 from tfartifacts.model.variables import Extent
-from tfartifacts.storage.files import BytesSource
+from tfartifacts.storage.files import BytesSource, not_readable
 
 Change = Callable[[bytearray], object]
 
@@ -603,6 +604,41 @@ def test_many_threads_find_what_one_does(tmp_path: Path) -> None:
     for jobs in (2, 7, None):
         other = check_checkpoint(str(prefix), jobs=jobs)
         assert (other.findings, other.damaged) == (alone.findings, alone.damaged)
+
+
+def test_a_sector_that_cannot_be_read_concerns_only_what_lies_there(
+    copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = copied("digits/checkpoints/my_model-4")
+    real = reading.read_into
+
+    def failing(descriptor: int, path: str, buffer: memoryview, offset: int) -> None:
+        if offset <= 100 < offset + len(buffer):
+            raise not_readable(path, OSError(5, "Input/output error"))
+        real(descriptor, path, buffer, offset)
+
+    monkeypatch.setattr(reading, "read_into", failing)
+    checked = check_checkpoint(str(prefix))
+    ((code, name, file, _),) = told(checked)
+    assert (code, name, file) == ("unreadable", "conv2d/bias/Adam_1", DATA)
+    assert "input/output error" in checked.findings[0].message
+    assert len(checked.intact) == 31
+
+
+def test_a_file_that_goes_away_meanwhile_is_told(
+    copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = copied("digits/checkpoints/my_model-4")
+    real = reading.opened
+
+    def gone(path: str) -> Any:
+        Path(path).unlink()
+        return real(path)
+
+    monkeypatch.setattr(reading, "opened", gone)
+    checked = check_checkpoint(str(prefix))
+    assert [code for code, *_ in told(checked)] == ["unreadable"]
+    assert len(checked.damaged) == 32
 
 
 MEASURED = """

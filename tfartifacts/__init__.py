@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tfartifacts.checks.salvage import salvage as salvage
     from tfartifacts.convert import checkpoint_to_saved_model as checkpoint_to_saved_model
     from tfartifacts.convert import saved_model_to_checkpoint as saved_model_to_checkpoint
     from tfartifacts.dtypes import DType as DType
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "tfartifacts.checks.salvage": ("salvage",),
     "tfartifacts.convert": ("checkpoint_to_saved_model", "saved_model_to_checkpoint"),
     "tfartifacts.dtypes": ("DType",),
     "tfartifacts.errors": (

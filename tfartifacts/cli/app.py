@@ -19,6 +19,7 @@ COMMANDS = {
     "inspect": "tfartifacts.cli.inspect:inspect",
     "convert": "tfartifacts.cli.convert:convert",
     "run": "tfartifacts.cli.run:run",
+    "salvage": "tfartifacts.cli.salvage:salvage",
     "signature": "tfartifacts.cli.signature:signature_app",
     "tags": "tfartifacts.cli.signature:tags_app",
 }
