@@ -19,6 +19,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import DType, dtype_from_number
@@ -190,7 +191,8 @@ def read_v1_checkpoint(prefix: str) -> Checkpoint:
         try:
             variables[name] = variable_of(name, dtype, shape, slices)
         except FormatError as error:
-            if not problems:
+            present = sum(prod(part.value.shape) for part in slices)
+            if not problems or present >= prod(shape):
                 raise FormatError(f"{error.message} (in variable {name!r})", path=prefix) from None
             # A shard is missing, and with it slices: the rest of the variable is still shown.
             variables[name] = Variable(name, dtype, shape, None, tuple(slices))
@@ -320,6 +322,8 @@ def variable_of(name: str, dtype: DType, shape: Shape, slices: list[VariableSlic
     if len(set(extents)) != len(extents):
         raise FormatError("found a slice stored twice")
     check_tiling(extents, shape)
+    if not slices:  # of a shape without elements
+        raise FormatError("found no slice, expected one or more")
     if len(slices) == 1:
         return Variable(name, dtype, shape, slices[0].value)
     return Variable(name, dtype, shape, None, tuple(slices))

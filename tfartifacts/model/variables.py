@@ -95,6 +95,7 @@ class Variable:
             return self.value.read()
         import numpy as np
 
+        self._check_whole()
         whole = None
         # The largest first: a shape that the file does not fill fails before it is allocated.
         for part in sorted(self.slices, key=lambda part: prod(part.value.shape), reverse=True):
@@ -112,8 +113,17 @@ class Variable:
                 for extent, dimension in zip(part.extents, self.shape, strict=True)
             )
             whole[place] = elements
-        assert whole is not None  # it has slices where it has no value
+        assert whole is not None  # it has slices, or is not whole
         return whole
+
+    def _check_whole(self) -> None:
+        """Raise FormatError where slices are missing: their file is."""
+        present = sum(prod(part.value.shape) for part in self.slices)
+        if not self.slices or present != self.num_elements:
+            raise FormatError(
+                f"found {present} of {self.num_elements} elements of {self.name!r} in the files "
+                "there are; the others are in a shard that is missing"
+            )
 
 
 def parse_shape_and_slice(text: str) -> tuple[Shape | None, tuple[Extent, ...] | None]:

@@ -1,0 +1,50 @@
+"""What fuzzing found, made small: each input a reader once stumbled over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tfartifacts.errors import FormatError
+from tfartifacts.formats.table import write_table
+from tfartifacts.formats.v1_checkpoint import read_v1_checkpoint
+from tfartifacts.formats.wire import (
+    put_bytes,
+    put_integer,
+    put_text,
+)
+
+# ---------------------------------------------------------------- V1 checkpoints
+
+
+def v1(path: Path, *slices: bytes, sizes: tuple[int, ...]) -> Path:
+    """A V1 checkpoint that lists one variable `w` with these slices, and holds no value."""
+    shape = b"".join(put_bytes(2, put_integer(1, size)) for size in sizes)
+    listed = b"".join(put_bytes(4, part) for part in slices)
+    tensor = put_text(1, "w") + put_bytes(2, shape) + put_integer(3, 1) + listed
+    meta = put_bytes(1, tensor) + put_bytes(2, put_integer(1, 1))
+    path.write_bytes(write_table([(b"", put_bytes(1, meta))]))
+    return path
+
+
+def test_an_empty_v1_variable_without_a_slice_is_refused(tmp_path: Path) -> None:
+    path = v1(tmp_path / "model", sizes=(0, 3))
+    with pytest.raises(FormatError, match="found no slice, expected one or more"):
+        read_v1_checkpoint(str(path))
+
+
+def test_slices_in_a_missing_shard_are_not_made_up(fixtures: Path, tmp_path: Path) -> None:
+    shard = fixtures / "v1-checkpoint" / "sharded-00000-of-00002"
+    (tmp_path / shard.name).write_bytes(shard.read_bytes())
+    checkpoint = read_v1_checkpoint(str(tmp_path / "sharded"))
+    with pytest.raises(FormatError, match="found 6 of 12 elements of 'matrix'") as caught:
+        checkpoint.variables["matrix"].read()
+    assert "shard that is missing" in caught.value.message
+
+
+def test_a_missing_shard_does_not_excuse_what_is_stored_twice(tmp_path: Path) -> None:
+    first, second = b"\x0a\x02\x10\x02", b"\x0a\x04\x08\x01\x10\x02"  # 0,2 and 1,2 of 4
+    v1(tmp_path / "model-00000-of-00002", first, second, sizes=(4,))
+    with pytest.raises(FormatError, match="overlap"):
+        read_v1_checkpoint(str(tmp_path / "model"))
