@@ -8,12 +8,15 @@ import pytest
 
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.table import write_table
+from tfartifacts.formats.tensor_bundle import read_index
 from tfartifacts.formats.v1_checkpoint import read_v1_checkpoint
 from tfartifacts.formats.wire import (
     put_bytes,
+    put_fixed32,
     put_integer,
     put_text,
 )
+from tfartifacts.storage.files import BytesSource
 
 # ---------------------------------------------------------------- V1 checkpoints
 
@@ -48,3 +51,31 @@ def test_a_missing_shard_does_not_excuse_what_is_stored_twice(tmp_path: Path) ->
     v1(tmp_path / "model-00000-of-00002", first, second, sizes=(4,))
     with pytest.raises(FormatError, match="overlap"):
         read_v1_checkpoint(str(tmp_path / "model"))
+
+
+# ---------------------------------------------------------------- bundles
+
+
+def index(entry: bytes) -> BytesSource:
+    header = put_integer(1, 1) + put_bytes(3, put_integer(1, 1))
+    return BytesSource("m.index", write_table([(b"", header), (b"w", entry)]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "rest", "said"),
+    [
+        # A range of 4 bytes from 2^63 - 1: the end is beyond what an offset can be.
+        ("", "20 ffffffffffffffff7f 28 04", "found 4 bytes at 9223372036854775807"),
+        # 2^62 float32 are 2^64 bytes, of which a varint of 64 bits keeps 0.
+        ("120a 08 80808080808080 8040", "2800", "found 0 bytes for float32"),
+        ("120a 08 80808080808080 8040", "", "found 0 bytes for float32"),
+    ],
+)
+def test_the_fast_way_through_an_index_refuses_what_the_slow_one_does(
+    shape: str, rest: str, said: str
+) -> None:
+    head = put_integer(1, 1) + put_bytes(2, bytes.fromhex(shape))
+    entry = head + bytes.fromhex(rest) + put_fixed32(6, 7)
+    for encoded in (entry, entry + put_integer(99, 1)):
+        with pytest.raises(FormatError, match=said):
+            read_index(index(encoded), "m")

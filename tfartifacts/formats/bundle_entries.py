@@ -81,10 +81,12 @@ _TAIL = re.compile(
     re.DOTALL,
 )
 
-_OFFSET = re.compile(rb"(?:\x20[\x80-\xff]{0,8}[\x00-\x7f])?")
+# Offset and size of up to 8 bytes together stay far below 2^63.
+_OFFSET = re.compile(rb"(?:\x20[\x80-\xff]{0,7}[\x00-\x7f])?")
+_LARGE = 1 << 56
 
 # Type, shape, and what an entry with them must hold behind shard and offset but for the checksum:
-# its size (None: any size).
+# its size (None: it is looked at field by field).
 Head = tuple[DType, Shape, bytes | None]
 
 
@@ -399,13 +401,13 @@ def parse_entries(
 
 
 def _parse_head(head: bytes, name: str) -> Head:
-    """Type and shape, with the size an entry must have, as it is encoded; None: any size."""
+    """Type and shape, with the size an entry must have, as it is encoded: see Head."""
     entry = within(Message, head, f"variable {name!r}")
     with _naming(name):
         dtype = dtype_from_number(entry.integer(1))
         shape = read_shape(entry.message(2))
         size = expected_size(dtype, check_shape(shape))
-    return dtype, shape, None if size is None else put_integer(5, size)
+    return dtype, shape, None if size is None or size >= _LARGE else put_integer(5, size)
 
 
 class _naming:  # noqa: N801 - reads as a word
