@@ -7,15 +7,22 @@ from pathlib import Path
 import pytest
 
 from tfartifacts.errors import FormatError
+from tfartifacts.formats.meta_graph import read_meta_graph, splice_meta_graph
+from tfartifacts.formats.saved_model import read_saved_model, splice_saved_model
+from tfartifacts.formats.saved_object_graph import signature_keys, with_signature_keys
+from tfartifacts.formats.slices import read_extents
 from tfartifacts.formats.table import write_table
 from tfartifacts.formats.tensor_bundle import read_index
 from tfartifacts.formats.v1_checkpoint import read_v1_checkpoint
 from tfartifacts.formats.wire import (
+    Message,
+    put_always,
     put_bytes,
     put_fixed32,
     put_integer,
     put_text,
 )
+from tfartifacts.model.variables import Extent
 from tfartifacts.storage.files import BytesSource
 
 # ---------------------------------------------------------------- V1 checkpoints
@@ -79,3 +86,29 @@ def test_the_fast_way_through_an_index_refuses_what_the_slow_one_does(
     for encoded in (entry, entry + put_integer(99, 1)):
         with pytest.raises(FormatError, match=said):
             read_index(index(encoded), "m")
+
+
+# ---------------------------------------------------------------- protobuf messages
+
+
+def test_a_known_field_of_another_type_is_carried_when_signatures_are_changed() -> None:
+    data = put_integer(5, 1) + put_integer(1, 1) + put_integer(7, 1)
+    message = Message(data)
+    assert b"".join(splice_meta_graph(message, read_meta_graph(message))) == data
+    saved = put_integer(2, 7) + put_bytes(2, data) + put_integer(2, 8)
+    assert b"".join(splice_saved_model(Message(saved), read_saved_model(Message(saved)))) == saved
+
+
+def test_objects_are_counted_without_fields_of_another_type() -> None:
+    root = put_bytes(1, put_bytes(1, put_integer(1, 1) + put_text(2, "signatures")))
+    signatures = put_bytes(1, put_bytes(1, put_integer(1, 2) + put_text(2, "old")))
+    function = put_bytes(1, put_bytes(1, put_text(2, "old")))
+    data = put_integer(1, 5) + root + signatures + function
+    changed = b"".join(with_signature_keys(Message(data), {"old": "new"}))
+    assert signature_keys(Message(changed)) == ("new",)
+    assert changed.endswith(function)
+
+
+def test_an_extent_whose_length_is_no_number_is_the_whole_dimension() -> None:
+    assert read_extents(Message(put_bytes(1, put_bytes(2, b"")))) == (Extent(0, None),)
+    assert read_extents(Message(put_bytes(1, put_always(2, 0)))) == (Extent(0, 0),)

@@ -349,12 +349,16 @@ def splice_meta_graph(message: Message, edited: MetaGraph) -> list[Buffer]:
         if key not in same
     ]
     info_seen = False
-    for number, _, _, start, payload, end in fields(message.buffer, message.start, message.end):
+    for number, wire_type, _, start, payload, end in fields(
+        message.buffer, message.start, message.end
+    ):
         if number > 5:
             # Behind the signatures there are, as if they had been written with them.
             pieces += added
             added = []
-        if number == 1:
+        if wire_type != LENGTH_DELIMITED:
+            pass  # a known field of another wire type is an unknown one
+        elif number == 1:
             part = Message(message.buffer, payload, end, message.depth + 1)
             tags = () if info_seen else edited.info.tags
             if tuple(part.texts(4)) != tags:
@@ -393,10 +397,10 @@ def _splice_tags(message: Message, tags: tuple[str, ...]) -> list[Buffer]:
     view = memoryview(message.buffer)
     pieces: list[Buffer] = []
     new: list[Buffer] = [put_bytes(4, tag.encode()) for tag in tags]
-    for number, _, _, start, _, end in fields(message.buffer, message.start, message.end):
+    for number, wire_type, _, start, _, end in fields(message.buffer, message.start, message.end):
         if number > 4:
             pieces += new
             new = []
-        if number != 4:
+        if (number, wire_type) != (4, LENGTH_DELIMITED):
             pieces.append(view[start:end])
     return pieces + new

@@ -15,7 +15,7 @@ from tfartifacts.formats.meta_graph import (
     read_meta_graph,
     splice_meta_graph,
 )
-from tfartifacts.formats.wire import Message, fields, put_integer, put_message
+from tfartifacts.formats.wire import LENGTH_DELIMITED, Message, fields, put_integer, put_message
 from tfartifacts.model.saved_models import SavedModel
 from tfartifacts.model.values import Buffer
 
@@ -56,8 +56,10 @@ def splice_saved_model(message: Message, edited: SavedModel) -> list[Buffer]:
     """
     pieces: list[Buffer] = []
     position = 0
-    for number, _, _, start, payload, end in fields(message.buffer, message.start, message.end):
-        if number != 2:
+    for number, wire_type, _, start, payload, end in fields(
+        message.buffer, message.start, message.end
+    ):
+        if (number, wire_type) != (2, LENGTH_DELIMITED):
             pieces.append(memoryview(message.buffer)[start:end])
             continue
         part = Message(message.buffer, payload, end, message.depth + 1)

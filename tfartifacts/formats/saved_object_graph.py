@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tfartifacts.formats.wire import Message, fields, put_message, put_text
+from tfartifacts.formats.wire import LENGTH_DELIMITED, Message, fields, put_message, put_text
 from tfartifacts.model.values import Buffer
 
 _NODES = 1
@@ -38,8 +38,10 @@ def with_signature_keys(message: Message, changes: Mapping[str, str | None]) -> 
     wanted = _map_position(message.messages(_NODES))
     pieces: list[Buffer] = []
     position = 0
-    for number, _, _, start, payload, end in fields(message.buffer, message.start, message.end):
-        if number == _NODES:
+    for number, wire_type, _, start, payload, end in fields(
+        message.buffer, message.start, message.end
+    ):
+        if (number, wire_type) == (_NODES, LENGTH_DELIMITED):
             position += 1
             if position - 1 == wanted:
                 node = Message(message.buffer, payload, end, message.depth + 1)
@@ -53,15 +55,15 @@ def _map_position(nodes: list[Message]) -> int | None:
     """Which of the objects holds the signatures."""
     for child in nodes[0].messages(_CHILDREN) if nodes else ():
         position = child.integer(1)
-        if child.text(2) == _MAP and position < len(nodes):
+        if child.text(2) == _MAP and 0 <= position < len(nodes):
             return position
     return None
 
 
 def _with_children(node: Message, changes: Mapping[str, str | None]) -> list[Buffer]:
     pieces: list[Buffer] = []
-    for number, _, _, start, payload, end in fields(node.buffer, node.start, node.end):
-        if number == _CHILDREN:
+    for number, wire_type, _, start, payload, end in fields(node.buffer, node.start, node.end):
+        if (number, wire_type) == (_CHILDREN, LENGTH_DELIMITED):
             child = Message(node.buffer, payload, end, node.depth + 1)
             key = child.text(2)
             if key in changes:

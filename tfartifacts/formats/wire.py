@@ -213,7 +213,10 @@ class Message:
         return default
 
     def optional_integer(self, number: int) -> int | None:
-        return self.integer(number) if number in self._fields else None
+        for _, wire_type, value, *_ in reversed(self._fields.get(number, ())):
+            if wire_type == VARINT:
+                return signed(value)
+        return None
 
     def flag(self, number: int) -> bool:
         return self.integer(number) != 0
