@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tfartifacts.errors import FormatError
@@ -13,6 +14,7 @@ from tfartifacts.formats.saved_object_graph import signature_keys, with_signatur
 from tfartifacts.formats.slices import read_extents
 from tfartifacts.formats.table import write_table
 from tfartifacts.formats.tensor_bundle import read_index
+from tfartifacts.formats.tensor_proto import EncodedTensor
 from tfartifacts.formats.v1_checkpoint import read_v1_checkpoint
 from tfartifacts.formats.wire import (
     Message,
@@ -112,3 +114,10 @@ def test_objects_are_counted_without_fields_of_another_type() -> None:
 def test_an_extent_whose_length_is_no_number_is_the_whole_dimension() -> None:
     assert read_extents(Message(put_bytes(1, put_bytes(2, b"")))) == (Extent(0, None),)
     assert read_extents(Message(put_bytes(1, put_always(2, 0)))) == (Extent(0, 0),)
+
+
+def test_one_string_stands_for_all_with_every_byte_of_it() -> None:
+    shape = put_bytes(2, put_bytes(2, put_integer(1, 2)))
+    array = EncodedTensor(put_integer(1, 7) + shape + put_bytes(8, b"a\0")).read()
+    assert array.dtype == np.dtype(object)
+    assert array.tolist() == [b"a\0", b"a\0"]

@@ -137,7 +137,9 @@ def decode_tensor(message: Message, dtype: DType, shape: Shape, *, complete: boo
     if len(values) <= 1:
         zero = object_array([b""], (1,)) if dtype == STRING else np.zeros(1, numpy_dtype)
         try:
-            return np.broadcast_to((values if len(values) else zero)[0], shape)
+            # As an array of one: NumPy makes a string of its own kind of a single bytes object.
+            one = (values if len(values) else zero).reshape(())
+            return np.broadcast_to(one, shape)
         except ValueError as error:
             raise UnsupportedError(
                 f"found one value for {elements} elements, which NumPy cannot hold: {error}"
