@@ -297,7 +297,7 @@ def read_node(buffer: Buffer, start: int, end: int, path: str | None = None) -> 
     name = op = device = ""
     inputs: list[str] = []
     attrs: list[Span] = []
-    unknown = b""
+    unknown: list[bytes] = []
     position = start
     try:
         while position < end:
@@ -315,7 +315,7 @@ def read_node(buffer: Buffer, start: int, end: int, path: str | None = None) -> 
                 )
                 tag = number << 3 | wire_type
                 if tag not in _NODE_TAGS:
-                    unknown += bytes(buffer[field_start:field_end])
+                    unknown.append(bytes(buffer[field_start:field_end]))
                     position = field_end
                     continue
             if tag == 0x2A:
@@ -337,7 +337,9 @@ def read_node(buffer: Buffer, start: int, end: int, path: str | None = None) -> 
         ) from None
     except IndexError:
         raise FormatError("found the end, expected more of a node", offset=position) from None
-    return Node(name, op, tuple(inputs), device, EncodedAttrs(buffer, attrs, path), unknown)
+    return Node(
+        name, op, tuple(inputs), device, EncodedAttrs(buffer, attrs, path), b"".join(unknown)
+    )
 
 
 _NODE_TAGS = frozenset((0x0A, 0x12, 0x1A, 0x22, 0x2A))

@@ -43,6 +43,11 @@ RESTART_INTERVAL = 16  # entries
 
 MAX_BLOCK_SIZE = 1 << 32  # lengths within a block are 32-bit
 
+# Bytes of keys for each byte of their block that may be repeated from the keys before, where they
+# are long. Writers begin anew every 16 entries, so that 15 are the most; but a few bytes for each
+# entry could repeat a key of megabytes without end.
+MOST_REPEATED = 32
+
 
 class Source(Protocol):
     """A file's bytes by range."""
@@ -269,11 +274,16 @@ def read_block(source: Source, handle: Handle, end: int | None = None) -> bytes:
 
 
 def parse_block(contents: bytes) -> list[tuple[bytes, bytes]]:
-    """Keys and values of a block's contents, in order."""
+    """Keys and values of a block's contents, in order.
+
+    Raises FormatError for lengths that reach past the block, and for keys that together are many
+    times as long as it.
+    """
     end = _entries_end(contents)
     entries: list[tuple[bytes, bytes]] = []
     append = entries.append
     key = b""
+    repeated = 0
     position = 0
     while position < end:
         start = position
@@ -285,6 +295,12 @@ def parse_block(contents: bytes) -> list[tuple[bytes, bytes]]:
             shared, position = read_varint(contents, position, end)
             unshared, position = read_varint(contents, position, end)
             value_size, position = read_varint(contents, position, end)
+            repeated += shared
+            if repeated > MOST_REPEATED * len(contents):
+                raise FormatError(
+                    f"found keys that repeat more than {MOST_REPEATED} times the block's bytes",
+                    offset=start,
+                )
         tail = position + unshared
         position = tail + value_size
         if shared > len(key) or position > end:
