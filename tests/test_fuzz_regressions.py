@@ -1,4 +1,7 @@
-"""What fuzzing found, made small: each input a reader once stumbled over."""
+"""What fuzzing found, made small: each input a reader once stumbled over.
+
+The test names what is true now; see tests/fuzz for how they were found.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.fuzz.target import Target
+from tests.fuzz.targets import TARGETS
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.graph_def import read_node
 from tfartifacts.formats.meta_graph import read_meta_graph, splice_meta_graph
@@ -29,6 +34,29 @@ from tfartifacts.formats.wire import (
 )
 from tfartifacts.model.variables import Extent
 from tfartifacts.storage.files import BytesSource
+
+# Target and input, as the fuzzer left them but for their size.
+INPUTS = {
+    "a field of signatures that is a number": ("meta_graph", "2801"),
+    "a field of meta graphs that is a number": ("saved_model", "1001"),
+    "a field of objects that is a number": (
+        "object_graph",
+        "0801 0a10 0a0e 0801 120a 7369676e617475726573 0a05 0a03 12016b",
+    ),
+    "an object of number -9": (
+        "object_graph",
+        "0a19 0a17 08f7ffffffffffffffff01 120a 7369676e617475726573",
+    ),
+    "a string constant without a value": ("tensor_proto", "0807"),
+    "one string with a NUL at its end for two": ("tensor_proto", "0807 1204 1202 0802 4202 6100"),
+}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_what_a_reader_stumbled_over_is_read_or_refused(name: str) -> None:
+    target, data = INPUTS[name]
+    TARGETS[target].examine(bytes.fromhex(data))
+
 
 # ---------------------------------------------------------------- V1 checkpoints
 
@@ -137,6 +165,13 @@ def test_keys_of_a_block_cannot_repeat_a_long_one_without_end() -> None:
     with pytest.raises(FormatError, match="keys that repeat more than 32 times") as caught:
         parse_block(contents)  # 2 GB otherwise
     assert caught.value.offset is not None
+
+
+def test_long_keys_may_repeat_as_often_as_writers_let_them() -> None:
+    keys = [b"k" * 1000 + bytes((high, low)) for high in range(20) for low in range(200)]
+    entries = [(key, b"") for key in keys]
+    target: Target = TARGETS["table"]
+    assert target.examine(write_table(entries))
 
 
 def test_unknown_fields_of_a_node_take_time_in_proportion() -> None:
