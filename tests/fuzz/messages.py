@@ -60,7 +60,7 @@ def examine_wire(data: bytes) -> bool:
             raise AssertionError(f"protobuf reads what was refused: {error}") from error
         return False
     numbers = {number for number, *_ in fields(data, 0, len(data))}
-    for number in [*sorted(numbers)[:6], 20]:
+    for number in [*sorted(numbers)[:3], 20]:
         assert (number in message) == (number in numbers)
         message.spans(number)
         message.raw(number)

@@ -216,18 +216,18 @@ def graphs() -> list[bytes]:
     nodes: list[bytes] = []
     for data in _graph_defs():
         graph = Message(data)
-        if len(data) <= 1500:
+        if len(data) <= 600:
             found.append(data)
         for node in graph.messages(1):
-            if node.text(2) not in seen and len(node.encoded()) <= 600:
+            if node.text(2) not in seen and len(node.encoded()) <= 400:
                 seen.add(node.text(2))
                 nodes.append(put_bytes(1, node.encoded()))
         library = graph.message(2)
         if library is not None:
-            for piece in _pieces(library.encoded(), 1, 1500):
+            for piece in _pieces(library.encoded(), 1, 700):
                 found.append(put_bytes(2, piece) + graph.without(1, 2))
-    for start in range(0, len(nodes), 4):
-        found.append(b"".join(nodes[start : start + 4]))
+    for start in range(0, len(nodes), 2):
+        found.append(b"".join(nodes[start : start + 2]))
     return list(dict.fromkeys(found))
 
 
@@ -237,9 +237,9 @@ def meta_graphs() -> list[bytes]:
     small = graphs()
     for number, data in enumerate(_meta_graph_defs()):
         for field in (1, 3, 4, 5, 6, 7):
-            found += _pieces(data, field, 800)[:4]
+            found += _pieces(data, field, 400)[:4]
         saver = _pieces(data, 3, 500)
-        signatures = _pieces(data, 5, 1000)
+        signatures = _pieces(data, 5, 600)
         found.append(
             b"".join([*saver[:1], *signatures[:1], put_bytes(2, small[number % len(small)])])
         )
@@ -259,7 +259,7 @@ def object_graphs() -> list[bytes]:
     for data in _meta_graph_defs():
         objects = Message(data).message(7)
         if objects is not None:
-            found += _pieces(objects.encoded(), 1, 800)
+            found += _pieces(objects.encoded(), 1, 400)
     for path in ("keras/ckpt-1", "lookup-table/ckpt-1"):
         found += _strings_of_bundle(FIXTURES / path)
     return [data for data in found if len(data) <= 2048]
