@@ -450,6 +450,25 @@ meta_graphs = _filled(
 )
 
 
+variable_defs = _filled(
+    "VariableDef",
+    {
+        "variable_name": texts,
+        "initial_value_name": texts,
+        "initializer_name": texts,
+        "snapshot_name": texts,
+        "is_resource": st.booleans(),
+        "trainable": st.booleans(),
+        "synchronization": st.integers(0, 3),
+        "aggregation": st.integers(0, 3),
+        "save_slice_info_def": _filled(
+            "SaveSliceInfoDef",
+            {"full_name": texts, "full_shape": st.lists(int64s, max_size=2)},
+        ),
+    },
+)
+
+
 @st.composite
 def encodings(draw: st.DrawFn, messages: st.SearchStrategy[Message], unknown: int) -> bytes:
     """One or two such messages one after the other, which parsers merge, and unknown fields.
