@@ -21,7 +21,7 @@ MISSING_EXTRA = 5
 
 NAMES = (
     "table block snappy bundle header slices v1 wire graph meta_graph saved_model object_graph "
-    "tensor_proto tensor_data content state text"
+    "tensor_proto tensor_data inspect content state text"
 ).split()
 
 

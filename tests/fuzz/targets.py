@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import messages, seeds, tables, tensors, texts
+from tests.fuzz import inspecting, messages, seeds, tables, tensors, texts
 from tests.fuzz.mutation import change_message, table_changes
 from tests.fuzz.target import Target, unchanging
 
@@ -23,6 +23,7 @@ ALL = (
         "tensor_proto", messages.examine_tensor_proto, seeds.tensor_protos, change_message, 1024
     ),
     Target("tensor_data", tensors.examine_tensor_data, seeds.elements, unchanging, 512),
+    Target("inspect", inspecting.examine_inspected, seeds.meta_graphs, change_message),
     Target("content", messages.examine_content, seeds.contents, change_message),
     Target("state", texts.examine_state, seeds.states, unchanging, 1024),
     Target("text", texts.examine_text, seeds.texts, unchanging),
