@@ -23,6 +23,7 @@ from tfartifacts.formats.table import parse_block, write_table
 from tfartifacts.formats.tensor_bundle import read_index
 from tfartifacts.formats.tensor_proto import EncodedTensor
 from tfartifacts.formats.v1_checkpoint import read_v1_checkpoint
+from tfartifacts.formats.versions import read_versions
 from tfartifacts.formats.wire import (
     Message,
     put_always,
@@ -32,6 +33,7 @@ from tfartifacts.formats.wire import (
     put_text,
     varint,
 )
+from tfartifacts.model.graphs import Versions
 from tfartifacts.model.variables import Extent
 from tfartifacts.storage.files import BytesSource
 
@@ -140,6 +142,11 @@ def test_objects_are_counted_without_fields_of_another_type() -> None:
     changed = b"".join(with_signature_keys(Message(data), {"old": "new"}))
     assert signature_keys(Message(changed)) == ("new",)
     assert changed.endswith(function)
+
+
+def test_versions_are_the_low_32_bits_as_protobuf_has_them() -> None:
+    encoded = put_integer(1, 2**32 + 7) + put_integer(2, 2**31) + put_integer(3, -1)
+    assert read_versions(Message(encoded)) == Versions(7, -(2**31), (-1,))
 
 
 def test_an_extent_whose_length_is_no_number_is_the_whole_dimension() -> None:

@@ -9,9 +9,11 @@ import tempfile
 from functools import cache
 from itertools import pairwise
 from math import prod
+from typing import Any
 
 import numpy as np
 
+from tests.fuzz.messages import parsed
 from tests.fuzz.target import check_offset
 from tfartifacts.errors import FormatError, TfArtifactsError
 from tfartifacts.formats.bundle_entries import (
@@ -103,11 +105,34 @@ def examine_bundle(data: bytes) -> bool:
         == [n for n, _ in variables.items()]
     )
     assert len(listed) == len(variables)
+    by_protobuf = _entries_by_protobuf(data)
     for variable in listed:
+        if (expected := by_protobuf.get(variable.name)) is not None:
+            _check_same(variable, expected)
         # Read one by one and all in turn, fast and slowly, an entry is the same.
         assert variables[variable.name] == variable
         _check_variable(variable, header.num_shards)
     return True
+
+
+def _entries_by_protobuf(data: bytes) -> dict[str, Any]:
+    """Each entry as protobuf reads it, by name; without those it does not read."""
+    return {
+        str(key, "utf-8", "surrogateescape"): entry
+        for key, value in open_table(BytesSource("fuzzed", data)).entries()
+        if (entry := parsed("BundleEntryProto", value)) is not None
+    }
+
+
+def _check_same(variable: Variable, entry: Any) -> None:
+    assert variable.dtype.number == entry.dtype
+    assert variable.shape == tuple(dim.size for dim in entry.shape.dim)
+    assert len(variable.slices) == len(entry.slices)
+    if variable.value is not None:
+        place = variable.value.location
+        assert place is not None
+        assert (place.shard, place.offset) == (entry.shard_id, entry.offset)
+        assert (place.size, place.crc32c) == (entry.size, entry.crc32c)
 
 
 def _check_variable(variable: Variable, num_shards: int) -> None:

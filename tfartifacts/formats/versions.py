@@ -8,7 +8,7 @@ Source: tensorflow/core/framework/{versions.proto,versions.cc}.
 from __future__ import annotations
 
 from tfartifacts.errors import UnsupportedError
-from tfartifacts.formats.wire import Message, put_bytes, put_integer, varint
+from tfartifacts.formats.wire import Message, int32, put_bytes, put_integer, varint
 from tfartifacts.model.graphs import Versions
 
 
@@ -16,7 +16,8 @@ def read_versions(message: Message | None) -> Versions:
     """A VersionDef {1 producer  2 min_consumer  3 bad_consumers*}."""
     if message is None:
         return Versions()
-    return Versions(message.integer(1), message.integer(2), tuple(message.integers(3)))
+    bad_consumers = tuple(int32(number) for number in message.integers(3))
+    return Versions(int32(message.integer(1)), int32(message.integer(2)), bad_consumers)
 
 
 def write_versions(versions: Versions) -> bytes:

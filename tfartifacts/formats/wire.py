@@ -288,6 +288,11 @@ def signed(value: int) -> int:
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
+def int32(value: int) -> int:
+    """What a field of 32 bits holds of a number: its low bits, as protobuf's parsers have it."""
+    return ((value + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+
+
 def varint(value: int) -> bytes:
     """A number of up to 64 bits as varint; negative ones as two's complement, ten bytes."""
     if 0 <= value < 0x80:
