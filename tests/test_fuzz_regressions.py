@@ -15,7 +15,7 @@ from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.graph_def import read_node
-from tfartifacts.formats.meta_graph import read_meta_graph, splice_meta_graph
+from tfartifacts.formats.meta_graph import encode_meta_graph, read_meta_graph, splice_meta_graph
 from tfartifacts.formats.saved_model import read_saved_model, splice_saved_model
 from tfartifacts.formats.saved_object_graph import signature_keys, with_signature_keys
 from tfartifacts.formats.slices import read_extents
@@ -28,12 +28,14 @@ from tfartifacts.formats.wire import (
     Message,
     put_always,
     put_bytes,
+    put_entry,
     put_fixed32,
     put_integer,
     put_text,
     varint,
 )
 from tfartifacts.model.graphs import Versions
+from tfartifacts.model.saved_models import AssetFile
 from tfartifacts.model.variables import Extent
 from tfartifacts.storage.files import BytesSource
 
@@ -132,6 +134,20 @@ def test_a_known_field_of_another_type_is_carried_when_signatures_are_changed() 
     assert b"".join(splice_meta_graph(message, read_meta_graph(message))) == data
     saved = put_integer(2, 7) + put_bytes(2, data) + put_integer(2, 8)
     assert b"".join(splice_saved_model(Message(saved), read_saved_model(Message(saved)))) == saved
+
+
+def test_a_damaged_collection_of_assets_is_carried_beside_their_own_field() -> None:
+    # The loader in C++ does not look at the collection where there is an asset_file_def.
+    url = put_text(1, "type.googleapis.com/tensorflow.AssetFileDef")
+    damaged = put_bytes(5, put_bytes(1, url + put_bytes(2, b"\x0a\x05")))
+    collection = put_entry(4, "saved_model_assets", damaged)
+    asset = put_bytes(6, put_bytes(1, put_text(1, "file:0")) + put_text(2, "words.txt"))
+    data = put_bytes(1, b"") + put_bytes(2, b"") + collection + asset
+    meta_graph = read_meta_graph(Message(data))
+    assert meta_graph.asset_files == (AssetFile("file:0", "words.txt"),)
+    assert b"".join(encode_meta_graph(meta_graph)) == data
+    with pytest.raises(FormatError, match="past the end"):
+        read_meta_graph(Message(collection))
 
 
 def test_objects_are_counted_without_fields_of_another_type() -> None:

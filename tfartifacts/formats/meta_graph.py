@@ -27,6 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tfartifacts.dtypes import dtype_from_number
+from tfartifacts.errors import FormatError
 from tfartifacts.formats.graph_def import EncodedOpDefs, encode_graph, read_graph
 from tfartifacts.formats.saved_object_graph import with_signature_keys
 from tfartifacts.formats.shapes import read_partial_shape, write_shape
@@ -200,6 +201,14 @@ def _assets_in_collection(collections: Mapping[str, Collection]) -> tuple[AssetF
     )
 
 
+def _are_in_collection(meta_graph: MetaGraph) -> bool:
+    """Whether the collection of assets says all there is to say of them."""
+    try:
+        return meta_graph.asset_files == _assets_in_collection(meta_graph.collections)
+    except FormatError:  # damage that nobody looked at, beside an asset_file_def
+        return False
+
+
 def read_signature(message: Message | None) -> Signature:
     if message is None:
         return Signature({}, {}, "")
@@ -324,7 +333,7 @@ def encode_meta_graph(meta_graph: MetaGraph) -> list[Buffer]:
         put_entry(5, key, encode_signature(signature))
         for key, signature in meta_graph.signatures.items()
     ]
-    if meta_graph.asset_files != _assets_in_collection(meta_graph.collections):
+    if not _are_in_collection(meta_graph):
         pieces += [put_bytes(6, _encode_asset_file(asset)) for asset in meta_graph.asset_files]
     if meta_graph.object_graph is not None:
         pieces.append(put_bytes(7, meta_graph.object_graph))
