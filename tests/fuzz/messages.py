@@ -95,7 +95,7 @@ def _is_message_to_protobuf(data: bytes) -> bool:
 
     try:
         Empty.FromString(data)
-    except DecodeError:
+    except (DecodeError, SystemError):  # the latter by protobuf 3.20, after a stray end of a group
         return False
     return True
 
@@ -133,7 +133,7 @@ def parsed(kind: str, data: bytes) -> Any:
 
     try:
         return schema.message_class(kind).FromString(data)
-    except DecodeError:
+    except (DecodeError, SystemError):  # as above
         return None
 
 

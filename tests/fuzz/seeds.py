@@ -219,12 +219,12 @@ def graphs() -> list[bytes]:
         if len(data) <= 600:
             found.append(data)
         for node in graph.messages(1):
-            if node.text(2) not in seen and len(node.encoded()) <= 400:
+            if node.text(2) not in seen and len(node.encoded()) <= 300:
                 seen.add(node.text(2))
                 nodes.append(put_bytes(1, node.encoded()))
         library = graph.message(2)
         if library is not None:
-            for piece in _pieces(library.encoded(), 1, 700):
+            for piece in _pieces(library.encoded(), 1, 600):
                 found.append(put_bytes(2, piece) + graph.without(1, 2))
     for start in range(0, len(nodes), 2):
         found.append(b"".join(nodes[start : start + 2]))
@@ -239,7 +239,7 @@ def meta_graphs() -> list[bytes]:
         for field in (1, 3, 4, 5, 6, 7):
             found += _pieces(data, field, 400)[:4]
         saver = _pieces(data, 3, 500)
-        signatures = _pieces(data, 5, 600)
+        signatures = _pieces(data, 5, 300)
         found.append(
             b"".join([*saver[:1], *signatures[:1], put_bytes(2, small[number % len(small)])])
         )
@@ -251,7 +251,7 @@ def saved_models() -> list[bytes]:
     head = put_integer(1, 1)
     found = [head + put_bytes(2, part) for part in parts]
     found.append(head + put_bytes(2, parts[0]) + put_bytes(2, parts[-1]))
-    return [*found, *_files("saved_model.pb", most=2000)]
+    return [*found, *_files("saved_model.pb", most=700)]
 
 
 def object_graphs() -> list[bytes]:
@@ -345,13 +345,13 @@ def states() -> list[bytes]:
 def texts() -> list[bytes]:
     from tfartifacts.formats.schema import binary_to_text
 
-    found = [binary_to_text("GraphDef", data) for data in graphs()[:12]]
-    for data in meta_graphs()[:40:4]:
+    found = [binary_to_text("GraphDef", data) for data in graphs()[:24]]
+    for data in meta_graphs()[:60:3]:
         found.append(binary_to_text("MetaGraphDef", data))
     for data in saved_models()[:20:8]:
         found.append(binary_to_text("SavedModel", data))
     found += [b"# nothing\n", b'node { name: "n" op: "NoOp" }', b"versions < producer: 0x15 >;"]
-    return [text for text in found if len(text) <= 2048] + states()[:2]
+    return [text for text in found if len(text) <= 1024] + states()[:2]
 
 
 def contents() -> list[bytes]:
