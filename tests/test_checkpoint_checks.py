@@ -33,7 +33,7 @@ from tfartifacts.formats.slices import encode_slice_key, write_extents
 from tfartifacts.formats.table import FOOTER_SIZE, open_table, read_footer, write_table
 from tfartifacts.formats.wire import put_always, put_bytes, put_fixed32, put_integer
 from tfartifacts.model.variables import Extent
-from tfartifacts.storage.files import BytesSource, not_readable
+from tfartifacts.storage.files import BytesSource, not_readable, opened, read_into
 
 Change = Callable[[bytearray], object]
 
@@ -610,7 +610,7 @@ def test_a_sector_that_cannot_be_read_concerns_only_what_lies_there(
     copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = copied("digits/checkpoints/my_model-4")
-    real = reading.read_into
+    real = read_into
 
     def failing(descriptor: int, path: str, buffer: memoryview, offset: int) -> None:
         if offset <= 100 < offset + len(buffer):
@@ -629,7 +629,7 @@ def test_a_file_that_goes_away_meanwhile_is_told(
     copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = copied("digits/checkpoints/my_model-4")
-    real = reading.opened
+    real = opened
 
     def gone(path: str) -> Any:
         Path(path).unlink()

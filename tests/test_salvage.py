@@ -268,7 +268,9 @@ def test_whatever_is_damaged_what_is_salvaged_is_true(
                 assert name not in original or value[2] == original[name][2]
             else:
                 assert value == original[name]
-    assert num_saved or victim.file.endswith(("model-3", ".index")) or not unchecked_names
+        # A table of one block is lost with it: V1 has no checksums of single tensors.
+        one_block = victim.file.endswith(("model-3", "all_forms", ".index"))
+        assert num_saved or one_block or not unchecked_names
 
 
 # ---------------------------------------------------------------- what goes with the variables

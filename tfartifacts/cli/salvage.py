@@ -57,8 +57,8 @@ def salvage(
     from tfartifacts.checks.salvage import salvage as salvage_checkpoint
     from tfartifacts.cli.errors import DONE, FINDING
     from tfartifacts.cli.output import write_lines
+    from tfartifacts.cli.progress import TerminalProgress
     from tfartifacts.cli.rendering import Request
-    from tfartifacts.cli.writing import TerminalProgress
     from tfartifacts.report.salvage import describe_salvage, salvage_lines
 
     found: list[Salvaged] = []
