@@ -11,8 +11,11 @@ from pathlib import Path
 import tfartifacts as tfa
 from tfartifacts.convert import convert
 from tfartifacts.convert.editing import add_signature
+from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST
 from tfartifacts.opening import open_saved_model
+from tfartifacts.opening.members import find_members
 from tfartifacts.saving import rewrite
+from tfartifacts.saving.manifests import save_manifest
 from tfartifacts.storage.temporary import MARK
 
 # Everything below a folder: contents of files, None for folders.
@@ -49,8 +52,8 @@ class Operation:
 
     What it makes appears in one step, unless it is the files of a checkpoint, whose names begin
     with `prefix`: there the index says that the others are there, and a state file, if it
-    `changes` one, comes behind. A file may go before the step (`goes_first`) or behind it
-    (`goes_last`).
+    `changes` one, comes behind. Files may go before the step (`goes_first`, in that order) or one
+    behind it (`goes_last`). A folder of its own may be there before (`made_first`).
     """
 
     source: str
@@ -59,8 +62,9 @@ class Operation:
     there: Mapping[str, str] = field(default_factory=dict)
     prefix: str | None = None
     changes: str | None = None
-    goes_first: str | None = None
+    goes_first: tuple[str, ...] = ()
     goes_last: str | None = None
+    made_first: str | None = None
     needs_exchange: bool = False
     may_run_again: bool = False
 
@@ -86,8 +90,11 @@ class Operation:
         if self.changes is not None:
             old = {name: data for name, data in before.items() if name == self.changes}
             states.append({**without(after, {self.changes}), **old})
-        if self.goes_first is not None:
-            states.append(without(before, {self.goes_first}))
+        states += [
+            without(before, self.goes_first[: number + 1]) for number in range(len(self.goes_first))
+        ]
+        if self.made_first is not None:
+            states.append({**before, self.made_first: None})
         if self.goes_last is not None:
             states.append({**after, self.goes_last: before[self.goes_last]})
         return found in states
@@ -139,6 +146,13 @@ def _edited(name: str, fixtures: Path, folder: Path) -> Callable[[], object]:
     return partial(rewrite, add_signature(model, "again", *names, replace_existing=True))
 
 
+def _summed(
+    name: str, fixtures: Path, folder: Path, *, overwrite: bool = False
+) -> Callable[[], object]:
+    (members,) = find_members(folder / name).artifacts
+    return partial(save_manifest, members, overwrite=overwrite)
+
+
 REF = "tensorflow-1.15/ref/model.ckpt-5"
 TABLES = "saved-models/two_meta_graphs"
 MODEL = "saved-models/simple_resource"
@@ -174,8 +188,12 @@ OPERATIONS = {
         "saved-models",
         partial(_edited, "model"),
         "model",
-        there={"model": MODEL, "model/fingerprint.pb": "keras/export/fingerprint.pb"},
-        goes_first="model/fingerprint.pb",
+        there={
+            "model": MODEL,
+            "model/fingerprint.pb": "keras/export/fingerprint.pb",
+            f"model/{SAVED_MODEL_MANIFEST}": "README.md",
+        },
+        goes_first=("model/fingerprint.pb", f"model/{SAVED_MODEL_MANIFEST}"),
         may_run_again=True,
     ),
     "frozen graph": Operation("tensorflow-1.15", partial(_frozen, "frozen.pb"), "frozen.pb"),
@@ -202,5 +220,23 @@ OTHERS = {
         there={"model": "saved-models/text"},
         goes_last="model/saved_model.pbtxt",
         may_run_again=True,
+    ),
+    "manifest of a SavedModel": Operation(
+        "saved-models",
+        partial(_summed, "model"),
+        "model",
+        there={"model": MODEL},
+        made_first="model/assets.extra",
+        may_run_again=True,
+    ),
+    "manifest over another": Operation(
+        "saved-models",
+        partial(_summed, "model", overwrite=True),
+        "model",
+        there={"model": TABLES, f"model/{SAVED_MODEL_MANIFEST}": "README.md"},
+        may_run_again=True,
+    ),
+    "manifest of a checkpoint": Operation(
+        "lookup-table", partial(_summed, "runs/ckpt-1"), "runs", there=KEPT, may_run_again=True
     ),
 }

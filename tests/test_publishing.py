@@ -387,6 +387,8 @@ IN_ORDER = {
     "signature in place": [
         ("moved", "model/fingerprint.pb"),
         ("synced", "model"),
+        ("moved", "model/assets.extra/tfartifacts.manifest.json"),
+        ("synced", "model/assets.extra"),
         ("replaced", "model/saved_model.pb"),
         ("synced", "model"),
     ],
@@ -395,6 +397,11 @@ IN_ORDER = {
         ("synced", "model"),
         ("moved", "model/saved_model.pbtxt"),
         ("synced", "model"),
+    ],
+    "manifest over another": [
+        ("synced", "model/assets.extra/*"),
+        ("replaced", "model/assets.extra/tfartifacts.manifest.json"),
+        ("synced", "model/assets.extra"),
     ],
     "frozen graph": [
         ("synced", "*/graph"),

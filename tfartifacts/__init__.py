@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tfartifacts.checks.salvage import salvage as salvage
+    import os
+
     from tfartifacts.convert import checkpoint_to_saved_model as checkpoint_to_saved_model
     from tfartifacts.convert import saved_model_to_checkpoint as saved_model_to_checkpoint
     from tfartifacts.dtypes import DType as DType
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
     from tfartifacts.model import Signature as Signature
     from tfartifacts.model import TensorInfo as TensorInfo
     from tfartifacts.model import Variable as Variable
+    from tfartifacts.model.manifests import Manifest as Manifest
     from tfartifacts.opening import open_artifact as open
     from tfartifacts.saving import save as save
+    from tfartifacts.saving.manifests import SavedManifest
 
 __version__ = "0.1.0"
 
@@ -76,6 +80,7 @@ _HOMES = {
         "TensorInfo",
         "Variable",
     ),
+    "tfartifacts.model.manifests": ("Manifest",),
     "tfartifacts.opening": ("open_artifact",),
     "tfartifacts.saving": ("save",),
 }
@@ -84,7 +89,35 @@ _ORIGINS = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: PLE0604 - every name is a literal above
     "open",
     *sorted(name for name in _ORIGINS if name != "open_artifact"),
+    "write_manifest",
 ]
+
+
+def write_manifest(
+    path: str | os.PathLike[str],
+    *,
+    latest: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> tuple[SavedManifest, ...]:
+    """Write sizes and sha256 sums of an artifact's files, as `tfartifacts manifest` does.
+
+    A folder of checkpoints gets one for each of them, or for the `latest` alone. A manifest that
+    fits is left as it is; one that does not only `overwrite` replaces. `dry_run` writes nothing.
+
+    Raises what open does, FormatError for a checkpoint that is damaged or lacks files (before
+    anything is written), ConversionError for links that lead out, SourceChangedError,
+    DestinationExistsError, WriteError.
+    """
+    from tfartifacts.opening.members import find_members
+    from tfartifacts.saving.manifests import save_manifest
+
+    found = find_members(path, latest=latest)
+    for failure in found.failures:
+        raise failure
+    return tuple(
+        save_manifest(members, overwrite=overwrite, dry_run=dry_run) for members in found.artifacts
+    )
 
 
 def __getattr__(name: str) -> object:

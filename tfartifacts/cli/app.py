@@ -20,6 +20,7 @@ COMMANDS = {
     "convert": "tfartifacts.cli.convert:convert",
     "run": "tfartifacts.cli.run:run",
     "salvage": "tfartifacts.cli.salvage:salvage",
+    "manifest": "tfartifacts.cli.manifest:manifest",
     "signature": "tfartifacts.cli.signature:signature_app",
     "tags": "tfartifacts.cli.signature:tags_app",
 }

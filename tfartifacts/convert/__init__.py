@@ -28,6 +28,7 @@ from tfartifacts.convert.to_saved_model import (
 from tfartifacts.errors import ConversionError
 from tfartifacts.model.checkpoints import Checkpoint, CheckpointDirectory
 from tfartifacts.model.graphs import Graph
+from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST
 from tfartifacts.model.saved_models import SERVING_TAG, MetaGraph, SavedModel
 from tfartifacts.storage.recorded_files import find_beside
 
@@ -117,15 +118,15 @@ def _with_extras(made: SavedModel, original: SavedModel) -> SavedModel:
     extras = tuple(file for file in original.other_files if file.path.startswith(root))
     if not extras:
         return made
-    shown = ", ".join(file.path.removeprefix(root) for file in extras[:3])
-    more = f" and {len(extras) - 3} more" if extras[3:] else ""
+    made = replace(made, other_files=extras, others_folder=original.path or ".")
+    names = [file.path.removeprefix(root) for file in extras]
+    # Who saves it leaves a manifest behind, and says so.
+    names = [name for name in names if f"{_EXTRA_FOLDER}/{name}" != SAVED_MODEL_MANIFEST]
+    if not names:
+        return made
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
     note = (
-        f"{_EXTRA_FOLDER}/ is carried as it is ({shown}{more}): warm-up requests name signatures "
-        "and inputs, which the result is to have"
+        f"{_EXTRA_FOLDER}/ is carried as it is ({shown}): warm-up requests name signatures and "
+        "inputs, which the result is to have"
     )
-    return replace(
-        made,
-        other_files=extras,
-        others_folder=original.path or ".",
-        notes=(*made.notes, note),
-    )
+    return replace(made, notes=(*made.notes, note))

@@ -9,6 +9,7 @@ from tfartifacts.errors import ConversionError, DestinationExistsError
 from tfartifacts.formats.bundle_entries import index_file
 from tfartifacts.formats.bundle_writing import refuse_unwritable
 from tfartifacts.formats.checkpoint_state import STATE_FILE, read_checkpoint_state
+from tfartifacts.formats.manifest import SUFFIX as MANIFEST_SUFFIX
 from tfartifacts.graphs.asset_paths import with_asset_paths
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.saving.plans import Message, Options, Plan, Saved, asset_files, saved
@@ -31,7 +32,8 @@ def save_checkpoint(checkpoint: Checkpoint, prefix: str, options: Options) -> Sa
     refuse_links_out(checkpoint.assets)
     plan = _plan(checkpoint, folder, name, prefix)
     names = list(dict.fromkeys(file.partition("/")[0] for file in plan.names()))
-    for file in [name, *names]:
+    # A manifest that a deleted checkpoint of that name left would not fit this one.
+    for file in [name, *names, name + MANIFEST_SUFFIX]:
         _refuse_existing(os.path.join(folder, file), overwrite=options.overwrite)
     # Without variables there is nothing that a state file could name.
     shown = os.path.dirname(prefix)

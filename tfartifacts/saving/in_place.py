@@ -11,6 +11,7 @@ from tfartifacts.formats.saved_model import read_saved_model
 from tfartifacts.formats.schema import text_to_binary
 from tfartifacts.formats.wire import Message as Encoded
 from tfartifacts.model.checkpoints import File
+from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST
 from tfartifacts.model.saved_models import SavedModel
 from tfartifacts.saving.leftovers import clear_place
 from tfartifacts.saving.plans import Message, Saved
@@ -28,8 +29,8 @@ def rewrite(edited: SavedModel, *, dry_run: bool = False) -> Saved:
 
     The rest of `saved_model.pb`, graphs first of all, is carried byte for byte; readers see the
     old file or the new one. A `saved_model.pbtxt` is replaced by a `saved_model.pb`, as loaders
-    look for that first. A `fingerprint.pb`, which is of the old file, goes before: TensorFlow does
-    without, and a kill in between does not leave a wrong one.
+    look for that first. A `fingerprint.pb` and a manifest, which are of the old file, go before:
+    TensorFlow does without, and a kill in between does not leave a wrong one.
 
     Raises SourceChangedError where the file is no longer the one that was read, WriteError.
     """
@@ -38,7 +39,11 @@ def rewrite(edited: SavedModel, *, dry_run: bool = False) -> Saved:
     source = edited.file.path
     is_text = os.path.basename(source) == layout.TEXT_FILE
     destination = os.path.join(edited.path, layout.BINARY_FILE)
-    fingerprint = os.path.join(edited.path, FINGERPRINT_FILE)
+    outdated = [
+        path
+        for name in (FINGERPRINT_FILE, SAVED_MODEL_MANIFEST)
+        if os.path.lexists(path := os.path.join(edited.path, *name.split("/")))
+    ]
     data = read_file(source)
     if is_text:
         data = text_to_binary("SavedModel", data)
@@ -51,8 +56,10 @@ def rewrite(edited: SavedModel, *, dry_run: bool = False) -> Saved:
     notes = list(edited.notes)
     if is_text:
         notes.append(f"{layout.TEXT_FILE} becomes {layout.BINARY_FILE}, which loaders prefer")
-    if os.path.lexists(fingerprint):
-        notes.append(f"{FINGERPRINT_FILE} is removed: it is of the SavedModel as it was")
+    for path in outdated:
+        name = os.path.relpath(path, edited.path)
+        again = "; `tfartifacts manifest` makes a new one" if name == SAVED_MODEL_MANIFEST else ""
+        notes.append(f"{name} is removed: it is of the SavedModel as it was{again}")
     if not dry_run:
         notes += clear_place(destination)
         with staging_folder(destination) as staging:
@@ -62,9 +69,9 @@ def rewrite(edited: SavedModel, *, dry_run: bool = False) -> Saved:
             copy_mode(source, staged)
             refuse_changed([edited.file])
             with Steps() as steps:
-                if os.path.lexists(fingerprint):
-                    steps.put_away(fingerprint, staging)
-                    sync_folder(edited.path)
+                for path in outdated:
+                    steps.put_away(path, staging)
+                    sync_folder(os.path.dirname(path))
                 if is_text:
                     steps.appear(staged, destination)
                     sync_folder(edited.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from tfartifacts.formats.manifest import SUFFIX as MANIFEST_SUFFIX
 from tfartifacts.model.checkpoints import File
 from tfartifacts.saving.leftovers import clear_place
 from tfartifacts.saving.plans import Message, Options, Plan, Saved, saved
@@ -17,6 +18,8 @@ def save_message(
     message: Message, path: str, options: Options, sources: Sequence[File] = ()
 ) -> Saved:
     refuse_existing(path)
+    # Of a file of that name that was removed; it would not fit this one.
+    refuse_existing(path + MANIFEST_SUFFIX)
     message.check_size(path)
     folder, name = os.path.split(os.path.abspath(path))
     plan = Plan(messages={name: message})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tfartifacts.errors import DestinationExistsError
 from tfartifacts.formats import saved_model as layout
 from tfartifacts.formats.bundle_writing import refuse_unwritable
 from tfartifacts.model.checkpoints import File
+from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST
 from tfartifacts.model.saved_models import SavedModel
 from tfartifacts.saving.plans import Message, Options, Plan, Saved, asset_files, saved
 from tfartifacts.saving.sources import refuse_links_out, source_files
@@ -16,9 +17,9 @@ from tfartifacts.saving.staging import stage
 from tfartifacts.storage.publishing import publish_folder, refuse_existing
 from tfartifacts.storage.temporary import staging_folder
 
-# A fingerprint is of the SavedModel it was written with; TensorFlow does without.
+# A fingerprint is of the SavedModel it was written with; TensorFlow does without. So is a manifest.
 FINGERPRINT_FILE = "fingerprint.pb"
-_NOT_CARRIED = frozenset({FINGERPRINT_FILE})
+_NOT_CARRIED = frozenset({FINGERPRINT_FILE, SAVED_MODEL_MANIFEST})
 _EXTRA_FOLDER = "assets.extra"
 # What TensorFlow, Keras and TensorFlow Serving put into a SavedModel's folder.
 _OWN = frozenset(
@@ -51,6 +52,11 @@ def save_saved_model(saved_model: SavedModel, destination: str, options: Options
         {layout.BINARY_FILE: message},
     )
     notes = _lost_extras(destination, plan.names()) if options.overwrite else ()
+    if SAVED_MODEL_MANIFEST in map(_name_in(saved_model), saved_model.other_files):
+        notes += (
+            f"{SAVED_MODEL_MANIFEST} is not carried: it is of the source; `tfartifacts manifest` "
+            "makes one of the result",
+        )
     if options.dry_run:
         return saved(destination, plan.sizes(), notes)
     with staging_folder(destination) as staging:
@@ -114,11 +120,17 @@ def _others_folder(saved_model: SavedModel) -> str | None:
     return saved_model.path if saved_model.others_folder is None else saved_model.others_folder
 
 
+def _name_in(saved_model: SavedModel) -> Callable[[File], str]:
+    folder = _others_folder(saved_model) or "."
+    return lambda file: os.path.relpath(file.path, folder)
+
+
 def _files_to_copy(saved_model: SavedModel) -> Iterator[tuple[str, File]]:
     """Name in the SavedModel, and file, of each further member."""
     for name, file in asset_files(saved_model.assets):
         yield f"{layout.ASSETS_FOLDER}/{name}", file
+    name_of = _name_in(saved_model)
     for file in saved_model.other_files:
-        name = os.path.relpath(file.path, _others_folder(saved_model) or ".")
+        name = name_of(file)
         if name not in _NOT_CARRIED and not name.startswith(".."):
             yield name, file
