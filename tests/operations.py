@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 
 import tfartifacts as tfa
+from tfartifacts.checks.state_repair import repaired
+from tfartifacts.checks.states import examine_state
 from tfartifacts.convert import convert
 from tfartifacts.convert.editing import add_signature
 from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST
@@ -16,6 +18,7 @@ from tfartifacts.opening import open_saved_model
 from tfartifacts.opening.members import find_members
 from tfartifacts.saving import rewrite
 from tfartifacts.saving.manifests import save_manifest
+from tfartifacts.saving.repaired_state import clear_state_file, replace_state_file
 from tfartifacts.storage.temporary import MARK
 
 # Everything below a folder: contents of files, None for folders.
@@ -53,7 +56,8 @@ class Operation:
     What it makes appears in one step, unless it is the files of a checkpoint, whose names begin
     with `prefix`: there the index says that the others are there, and a state file, if it
     `changes` one, comes behind. Files may go before the step (`goes_first`, in that order) or one
-    behind it (`goes_last`). A folder of its own may be there before (`made_first`).
+    behind it (`goes_last`). A folder of its own may be there before (`made_first`), and what it
+    keeps of the old (`backup`).
     """
 
     source: str
@@ -65,6 +69,7 @@ class Operation:
     goes_first: tuple[str, ...] = ()
     goes_last: str | None = None
     made_first: str | None = None
+    backup: str | None = None
     needs_exchange: bool = False
     may_run_again: bool = False
 
@@ -95,6 +100,8 @@ class Operation:
         ]
         if self.made_first is not None:
             states.append({**before, self.made_first: None})
+        if self.backup is not None:
+            states.append({**before, self.backup: after[self.backup]})
         if self.goes_last is not None:
             states.append({**after, self.goes_last: before[self.goes_last]})
         return found in states
@@ -153,12 +160,30 @@ def _summed(
     return partial(save_manifest, members, overwrite=overwrite)
 
 
+def _repaired(name: str, backup: bool, fixtures: Path, folder: Path) -> Callable[[], object]:
+    examined = examine_state(folder / name)
+    repair = repaired(examined, add_unlisted=True)
+
+    def write() -> None:
+        clear_state_file(examined.path)
+        if repair.changes:
+            replace_state_file(
+                examined.path, repair.data, repair.state, examined.data, backup=backup
+            )
+
+    return write
+
+
 REF = "tensorflow-1.15/ref/model.ckpt-5"
 TABLES = "saved-models/two_meta_graphs"
 MODEL = "saved-models/simple_resource"
 KEPT = {
     f"runs/{name}": f"lookup-table/{name}"
     for name in ("checkpoint", "ckpt-1.index", "ckpt-1.data-00000-of-00001")
+}
+TO_LIST = {
+    f"runs/{name}": f"lookup-table/{name}"
+    for name in ("model-1.index", "model-1.data-00000-of-00001")
 }
 
 OPERATIONS = {
@@ -238,5 +263,20 @@ OTHERS = {
     ),
     "manifest of a checkpoint": Operation(
         "lookup-table", partial(_summed, "runs/ckpt-1"), "runs", there=KEPT, may_run_again=True
+    ),
+    "state file repaired": Operation(
+        "lookup-table",
+        partial(_repaired, "runs", False),
+        "runs",
+        there={**KEPT, **TO_LIST},
+        may_run_again=True,
+    ),
+    "state file repaired, the old one kept": Operation(
+        "lookup-table",
+        partial(_repaired, "runs", True),
+        "runs",
+        there={**KEPT, **TO_LIST},
+        backup="runs/checkpoint.bak",
+        may_run_again=True,
     ),
 }

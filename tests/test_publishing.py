@@ -403,6 +403,13 @@ IN_ORDER = {
         ("replaced", "model/assets.extra/tfartifacts.manifest.json"),
         ("synced", "model/assets.extra"),
     ],
+    "state file repaired, the old one kept": [
+        ("synced", "runs/*"),
+        ("appeared", "runs/checkpoint.bak"),
+        ("synced", "runs"),
+        ("replaced", "runs/checkpoint"),
+        ("synced", "runs"),
+    ],
     "frozen graph": [
         ("synced", "*/graph"),
         ("appeared", "frozen.pb"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tfartifacts.checks.salvage import salvage as salvage
     import os
 
+    from tfartifacts.checks.state_repair import Repair
     from tfartifacts.convert import checkpoint_to_saved_model as checkpoint_to_saved_model
     from tfartifacts.convert import saved_model_to_checkpoint as saved_model_to_checkpoint
     from tfartifacts.dtypes import DType as DType
@@ -89,6 +90,7 @@ _ORIGINS = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: PLE0604 - every name is a literal above
     "open",
     *sorted(name for name in _ORIGINS if name != "open_artifact"),
+    "repair_state",
     "write_manifest",
 ]
 
@@ -118,6 +120,40 @@ def write_manifest(
     return tuple(
         save_manifest(members, overwrite=overwrite, dry_run=dry_run) for members in found.artifacts
     )
+
+
+def repair_state(
+    path: str | os.PathLike[str],
+    *,
+    add_unlisted: bool = False,
+    follow_external: bool = False,
+    backup: bool = False,
+    dry_run: bool = False,
+) -> Repair:
+    """Make a folder's `checkpoint` state file name what is there; `tfartifacts state --fix`.
+
+    Paths become relative; entries that are gone, or lead out of the folder (unless
+    `follow_external`), are dropped; a file that is missing or cannot be read is made anew.
+    `add_unlisted` lists all checkpoints there; `backup` keeps the old file as `<path>.bak`;
+    `dry_run` writes nothing. A file that is in order is left as it is.
+
+    Raises PathNotFoundError where there is no checkpoint to name, NotThisFormatError where
+    something else stands in the file's place, SourceChangedError, DestinationExistsError,
+    WriteError.
+    """
+    from tfartifacts.checks.state_repair import repaired
+    from tfartifacts.checks.states import examine_state
+    from tfartifacts.saving.repaired_state import clear_state_file, replace_state_file
+
+    examined = examine_state(path, follow_external=follow_external)
+    repair = repaired(examined, add_unlisted=add_unlisted)
+    if not dry_run:
+        clear_state_file(examined.path)
+        if repair.changes:
+            replace_state_file(
+                examined.path, repair.data, repair.state, examined.data, backup=backup
+            )
+    return repair
 
 
 def __getattr__(name: str) -> object:

@@ -233,6 +233,22 @@ class Judge:
         answer: dict[str, Any] | None = self.ask("checkpoint_state", directory=directory)
         return answer
 
+    def train_on(
+        self, directory: PathArgument, name: str, steps: Sequence[int], max_to_keep: int
+    ) -> list[str]:
+        """Go on from the latest checkpoint with a Saver, saving at these steps: what it keeps."""
+        answer: list[str] = self.ask(
+            "train_on", directory=directory, name=name, steps=list(steps), max_to_keep=max_to_keep
+        )
+        return answer
+
+    def manage(self, directory: PathArgument, name: str, max_to_keep: int) -> dict[str, Any]:
+        """A CheckpointManager's `latest` and checkpoints `before` and `after` it has saved once."""
+        answer: dict[str, Any] = self.ask(
+            "manage", directory=directory, name=name, max_to_keep=max_to_keep
+        )
+        return answer
+
     def run_checkpoint(
         self,
         prefix: PathArgument,

@@ -212,6 +212,29 @@ def checkpoint_state(directory: str) -> Json:
     }
 
 
+def train_on(*, directory: str, name: str, steps: Sequence[int], max_to_keep: int) -> Json:
+    """Restore the latest checkpoint, take on those listed and save: what a Saver then keeps."""
+    state = tf.train.get_checkpoint_state(directory)
+    with new_session() as session:
+        v1.train.import_meta_graph(state.model_checkpoint_path + ".meta", clear_devices=True)
+        saver = v1.train.Saver(max_to_keep=max_to_keep)
+        saver.restore(session, state.model_checkpoint_path)
+        saver.recover_last_checkpoints(state.all_model_checkpoint_paths)
+        for step in steps:
+            saver.save(session, os.path.join(directory, name), global_step=step)
+        return list(saver.last_checkpoints)
+
+
+def manage(*, directory: str, name: str, max_to_keep: int) -> Json:
+    """What a CheckpointManager takes over, and what it keeps after one save."""
+    variables = tf.train.Checkpoint(v=tf.Variable(1.0))
+    manager = tf.train.CheckpointManager(variables, directory, max_to_keep, checkpoint_name=name)
+    before = list(manager.checkpoints)
+    latest = manager.latest_checkpoint
+    manager.save()
+    return {"latest": latest, "before": before, "after": list(manager.checkpoints)}
+
+
 def run_checkpoint(
     *,
     prefix: str,
@@ -660,6 +683,8 @@ REQUESTS: dict[str, Callable[..., Json]] = {
         restore_slice,
         latest_checkpoint,
         checkpoint_state,
+        train_on,
+        manage,
         run_checkpoint,
         write_bundle,
         write_v1,

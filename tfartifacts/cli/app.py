@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "tfartifacts.cli.run:run",
     "salvage": "tfartifacts.cli.salvage:salvage",
     "manifest": "tfartifacts.cli.manifest:manifest",
+    "state": "tfartifacts.cli.state:state",
     "signature": "tfartifacts.cli.signature:signature_app",
     "tags": "tfartifacts.cli.signature:tags_app",
 }

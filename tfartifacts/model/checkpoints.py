@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BUNDLE_VERSIONS = Versions(producer=1)
 
 # Keras' ModelCheckpoint adds `.ckpt`, a set of V1 shards its pattern.
-_STEP = re.compile(r"-(\d{1,18})(?:\.ckpt)?(?:-\?{5}-of-\d+)?\Z")
+STEP_OF_PREFIX = re.compile(r"-(\d{1,18})(?:\.ckpt)?(?:-\?{5}-of-\d+)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Checkpoint:
     @property
     def step(self) -> int | None:
         """The global step in the prefix, 7 in `model.ckpt-7`; None without one."""
-        match = _STEP.search(self.path)
+        match = STEP_OF_PREFIX.search(self.path)
         return int(match[1]) if match else None
 
     @property

@@ -9,6 +9,7 @@ before names do.
     checkpoints   a checkpoint, a folder of them with its state file
     messages      files of one message: graphs, meta graphs; what is none of ours
     saved_models  a SavedModel's folder
+    members       which files an artifact has, by their names
     changes       a source that changes while it is read
 """
 

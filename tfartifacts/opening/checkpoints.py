@@ -15,7 +15,11 @@ from tfartifacts.errors import (
     located,
 )
 from tfartifacts.formats import sniff
-from tfartifacts.formats.bundle_entries import BundleVariables, index_file
+from tfartifacts.formats.bundle_entries import (
+    BundleVariables,
+    index_file,
+    prefix_of_data_file,
+)
 from tfartifacts.formats.checkpoint_state import STATE_FILE, read_checkpoint_state
 from tfartifacts.formats.object_graph import LoadObjectGraph
 from tfartifacts.formats.table import is_table
@@ -164,7 +168,7 @@ def open_checkpoint_directory(
     path = state_file or os.path.join(folder, STATE_FILE)
     with located(path):
         state = read_checkpoint_state(read_file(path))
-    entries = _resolve(state, folder, follow_external)
+    entries = resolve_entries(state, folder, follow_external)
     found = list(dict.fromkeys(entry.prefix for entry in entries if entry.prefix is not None))
     listed, broken = _open_all(found)
     known = {os.path.abspath(prefix) for prefix in found}
@@ -187,7 +191,10 @@ def open_checkpoint_directory(
     )
 
 
-def _resolve(state: CheckpointState, folder: str, follow_external: bool) -> tuple[StateEntry, ...]:
+def resolve_entries(
+    state: CheckpointState, folder: str, follow_external: bool
+) -> tuple[StateEntry, ...]:
+    """What became of each path of a state file, and last of the latest if it is not listed."""
     matching = len(state.timestamps) == len(state.all_paths)
     times: dict[int, float] = dict(enumerate(state.timestamps if matching else ()))
     paths = list(state.all_paths)
@@ -204,12 +211,12 @@ def _resolve_path(
 ) -> StateEntry:
     """Where a recorded path leads: there, beside the state file, or nowhere."""
     # People write the name of a member by hand; a prefix does not end so.
-    path = recorded.removesuffix(INDEX_SUFFIX).removesuffix(META_SUFFIX)
+    path = without_member_suffix(recorded)
     there = path if os.path.isabs(path) else os.path.join(folder, path)
     # A V1 Saver with sharded=True recorded a pattern for its shards.
     there = set_of_shard(there) or there
     exists = checkpoint_exists(there)
-    if exists and (follow_external or _is_inside(there, folder)):
+    if exists and (follow_external or is_inside(there, folder)):
         return StateEntry(recorded, there, timestamp=timestamp)
     # Windows wrote backslashes; os.path would take them for part of the name.
     beside = os.path.join(folder, re.split(r"[/\\]", path)[-1])
@@ -219,7 +226,12 @@ def _resolve_path(
     return StateEntry(recorded, None, outside=exists, timestamp=timestamp)
 
 
-def _is_inside(path: str, folder: str) -> bool:
+def without_member_suffix(path: str) -> str:
+    """The prefix where a path names a member file of a V2 checkpoint; else the path itself."""
+    return prefix_of_data_file(path) or path.removesuffix(INDEX_SUFFIX).removesuffix(META_SUFFIX)
+
+
+def is_inside(path: str, folder: str) -> bool:
     """Whether a path lies in the folder, links in the way resolved; the file itself may be one."""
     parent = os.path.realpath(os.path.dirname(path) or ".")
     root = os.path.realpath(folder or ".")

@@ -8,6 +8,9 @@
                  what the plan of each kind is, and how it is published: one rename, or one
                  exchange, for a folder; for files of a checkpoint in the order data, assets,
                  graph, index, state file: a checkpoint is there once its index is
+    manifests    sizes and sums of an artifact's files, beside or in it
+    repaired_state
+                 a state file in the place of another
     in_place     signatures and tags of a SavedModel, put into the file they were read from
 
 Where a step fails nothing was published, and the temporary sibling is removed. What a killed
