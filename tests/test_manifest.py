@@ -36,7 +36,7 @@ from tfartifacts.formats.manifest import (
 from tfartifacts.formats.saved_model import encode_saved_model
 from tfartifacts.formats.schema import binary_to_text
 from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST, Manifest, ManifestEntry
-from tfartifacts.opening import open_saved_model
+from tfartifacts.opening import members, open_saved_model
 from tfartifacts.saving import manifests as saving_manifests
 from tfartifacts.saving import rewrite
 from tfartifacts.storage.files import describe_file
@@ -842,3 +842,12 @@ def test_the_path_of_each_kind() -> None:
     assert manifest_path("a/b", "saved-model") == f"a/b/{SAVED_MODEL_MANIFEST}"
     assert manifest_path("a/b-?????-of-00002", "checkpoint") == "a/b.manifest.json"
     assert manifest_path("a/b.pb", "graph-def") == "a/b.pb.manifest.json"
+
+
+def test_a_folder_of_too_many_files_is_no_artifact(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members, "MOST_FILES", 3)
+    (model / "more").write_bytes(b"")
+    with pytest.raises(tfa.UnsupportedError, match="found more than 3 files below"):
+        tfa.write_manifest(model)

@@ -42,8 +42,9 @@ SCHEMA = 1
 TOOL = f"tfartifacts {__version__}"
 SUFFIX = ".manifest.json"
 KINDS = (SavedModel.kind, Checkpoint.kind, MetaGraph.kind, Graph.kind)
-# Of the JSON, in bytes: some 20,000 files. Nothing but brackets takes 25 times that in memory.
-MAX_SIZE = 1 << 22
+# Of the JSON, in bytes: some 10,000 files. Nothing but brackets takes 25 times that in memory, and
+# half a second.
+MAX_SIZE = 1 << 21
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_DIGITS = 19  # of a size below 2**63

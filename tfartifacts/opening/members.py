@@ -39,7 +39,7 @@ from tfartifacts.storage.files import describe_file, not_readable, with_parents
 from tfartifacts.storage.temporary import MARK
 
 ASSETS_SUFFIX = ".assets"
-MOST_FILES = 20_000
+MOST_FILES = 10_000  # what a manifest can hold
 
 
 @dataclass(frozen=True, slots=True)
