@@ -27,8 +27,9 @@ DIRECTIONS: dict[str, set[str]] = {
     # Where a caller says that a file is, is looked at when it is converted.
     "convert": {"errors", "graphs", "model", "storage"},
     "opening": {"errors", "formats", "model", "storage"},
-    # Where assets will lie, which the graph has to say, is known only when it is written.
-    "saving": {"errors", "formats", "graphs", "model", "storage"},
+    # Where assets will lie, which the graph has to say, is known only when it is written. What is
+    # written beside an artifact, its manifest or state file, is made of what is found there.
+    "saving": {"checks", "errors", "formats", "graphs", "model", "opening", "storage"},
     # Damaged files are read piece by piece, below what opening makes of them.
     "checks": {"dtypes", "errors", "formats", "graphs", "model", "opening", "storage", "weights"},
     "report": {"checks", "dtypes", "errors", "graphs", "model", "weights"},

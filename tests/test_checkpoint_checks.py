@@ -23,17 +23,17 @@ from tests.test_damage import SEED, VICTIMS, Victim, bounded, damaged, values_of
 from tests.test_tensor_bundle import checkpoint_of, create, variable, write_raw
 from tests.test_v1_checkpoint import WHOLE, header, meta, simple, value
 from tests.test_v1_checkpoint import write_raw as write_v1
-from tfartifacts.checks import reading
 from tfartifacts.checks.checkpoints import CheckedCheckpoint, check_checkpoint
 from tfartifacts.checks.findings import Severity
-from tfartifacts.checks.tables import WalkedTable, scan_blocks
+from tfartifacts.checks.tables import WalkedTable, entries_despite, scan_blocks
 from tfartifacts.formats.bundle_writing import write_bundle
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.slices import encode_slice_key, write_extents
 from tfartifacts.formats.table import FOOTER_SIZE, open_table, read_footer, write_table
-from tfartifacts.formats.wire import put_always, put_bytes, put_fixed32, put_integer
+from tfartifacts.formats.wire import put_always, put_bytes, put_fixed32, put_integer, varint
 from tfartifacts.model.variables import Extent
-from tfartifacts.storage.files import BytesSource, not_readable, opened, read_into
+from tfartifacts.storage import files
+from tfartifacts.storage.files import BytesSource, not_readable
 
 Change = Callable[[bytearray], object]
 
@@ -465,6 +465,14 @@ def test_thousands_of_names_for_the_same_bytes_take_no_time(tmp_path: Path) -> N
     assert len(checked.damaged) > 9_000
 
 
+def test_a_damaged_block_of_keys_that_share_a_long_one_takes_no_memory() -> None:
+    long = b"k" * 100_000
+    entries = b"\0" + varint(len(long)) + b"\0" + long
+    entries += (varint(100_000) + b"\x01\0a") * 30_000
+    with bounded(2):
+        assert len(entries_despite(entries + bytes(4) + b"\1\0\0\0")) < 1_000
+
+
 def test_a_header_of_2_to_the_31_shards_takes_no_time(tmp_path: Path) -> None:
     prefix = write_raw(tmp_path / "m", {b"": put_integer(1, 0x7FFFFFFF)})
     with bounded(2):
@@ -610,14 +618,14 @@ def test_a_sector_that_cannot_be_read_concerns_only_what_lies_there(
     copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = copied("digits/checkpoints/my_model-4")
-    real = read_into
+    real = files.read_into
 
     def failing(descriptor: int, path: str, buffer: memoryview, offset: int) -> None:
         if offset <= 100 < offset + len(buffer):
             raise not_readable(path, OSError(5, "Input/output error"))
         real(descriptor, path, buffer, offset)
 
-    monkeypatch.setattr(reading, "read_into", failing)
+    monkeypatch.setattr("tfartifacts.checks.reading.read_into", failing)
     checked = check_checkpoint(str(prefix))
     ((code, name, file, _),) = told(checked)
     assert (code, name, file) == ("unreadable", "conv2d/bias/Adam_1", DATA)
@@ -629,13 +637,13 @@ def test_a_file_that_goes_away_meanwhile_is_told(
     copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = copied("digits/checkpoints/my_model-4")
-    real = opened
+    real = files.opened
 
     def gone(path: str) -> Any:
         Path(path).unlink()
         return real(path)
 
-    monkeypatch.setattr(reading, "opened", gone)
+    monkeypatch.setattr("tfartifacts.checks.reading.opened", gone)
     checked = check_checkpoint(str(prefix))
     assert [code for code, *_ in told(checked)] == ["unreadable"]
     assert len(checked.damaged) == 32

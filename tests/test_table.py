@@ -527,3 +527,19 @@ def test_tensorflow_writes_the_same_blocks(
     assert len(table_of(theirs).index) > 1
     assert write_table(entries_of(theirs)) == theirs
     assert sum(len(key) for key, _ in table_of(theirs).index) < len(theirs) / 3
+
+
+def test_keys_that_share_a_long_one_do_not_fill_the_memory() -> None:
+    # 40 KB, of which 6 bytes at a time would stand for a key of 20,000 bytes each.
+    long = b"k" * 20_000
+    entries = b"\0" + varint(len(long)) + b"\0" + long
+    entries += b"".join(varint(20_000) + b"\x01\0" + b"a" for _ in range(4_000))
+    block = entries + struct.pack("<II", 0, 1)
+    with pytest.raises(FormatError, match="share far more than is stored"):
+        parse_block(block)
+
+
+def test_long_names_that_differ_in_a_letter_are_read() -> None:
+    names = sorted(b"scope/" * 80 + b"%05d" % number for number in range(5_000))
+    table = write_table([(name, b"value") for name in names])
+    assert [key for key, _ in open_table(BytesSource("t", table)).entries()] == names

@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tfartifacts.checks.salvage import salvage as salvage
-    import os
-
-    from tfartifacts.checks.state_repair import Repair
     from tfartifacts.convert import checkpoint_to_saved_model as checkpoint_to_saved_model
     from tfartifacts.convert import saved_model_to_checkpoint as saved_model_to_checkpoint
     from tfartifacts.dtypes import DType as DType
@@ -46,7 +43,8 @@ if TYPE_CHECKING:
     from tfartifacts.model.manifests import Manifest as Manifest
     from tfartifacts.opening import open_artifact as open
     from tfartifacts.saving import save as save
-    from tfartifacts.saving.manifests import SavedManifest
+    from tfartifacts.saving.manifests import write_manifest as write_manifest
+    from tfartifacts.saving.repaired_state import repair_state as repair_state
 
 __version__ = "0.1.0"
 
@@ -84,76 +82,15 @@ _HOMES = {
     "tfartifacts.model.manifests": ("Manifest",),
     "tfartifacts.opening": ("open_artifact",),
     "tfartifacts.saving": ("save",),
+    "tfartifacts.saving.manifests": ("write_manifest",),
+    "tfartifacts.saving.repaired_state": ("repair_state",),
 }
 _ORIGINS = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: PLE0604 - every name is a literal above
     "open",
     *sorted(name for name in _ORIGINS if name != "open_artifact"),
-    "repair_state",
-    "write_manifest",
 ]
-
-
-def write_manifest(
-    path: str | os.PathLike[str],
-    *,
-    latest: bool = False,
-    overwrite: bool = False,
-    dry_run: bool = False,
-) -> tuple[SavedManifest, ...]:
-    """Write sizes and sha256 sums of an artifact's files, as `tfartifacts manifest` does.
-
-    A folder of checkpoints gets one for each of them, or for the `latest` alone. A manifest that
-    fits is left as it is; one that does not only `overwrite` replaces. `dry_run` writes nothing.
-
-    Raises what open does, FormatError for a checkpoint that is damaged or lacks files (before
-    anything is written), ConversionError for links that lead out, SourceChangedError,
-    DestinationExistsError, WriteError.
-    """
-    from tfartifacts.opening.members import find_members
-    from tfartifacts.saving.manifests import save_manifest
-
-    found = find_members(path, latest=latest)
-    for failure in found.failures:
-        raise failure
-    return tuple(
-        save_manifest(members, overwrite=overwrite, dry_run=dry_run) for members in found.artifacts
-    )
-
-
-def repair_state(
-    path: str | os.PathLike[str],
-    *,
-    add_unlisted: bool = False,
-    follow_external: bool = False,
-    backup: bool = False,
-    dry_run: bool = False,
-) -> Repair:
-    """Make a folder's `checkpoint` state file name what is there; `tfartifacts state --fix`.
-
-    Paths become relative; entries that are gone, or lead out of the folder (unless
-    `follow_external`), are dropped; a file that is missing or cannot be read is made anew.
-    `add_unlisted` lists all checkpoints there; `backup` keeps the old file as `<path>.bak`;
-    `dry_run` writes nothing. A file that is in order is left as it is.
-
-    Raises PathNotFoundError where there is no checkpoint to name, NotThisFormatError where
-    something else stands in the file's place, SourceChangedError, DestinationExistsError,
-    WriteError.
-    """
-    from tfartifacts.checks.state_repair import repaired
-    from tfartifacts.checks.states import examine_state
-    from tfartifacts.saving.repaired_state import clear_state_file, replace_state_file
-
-    examined = examine_state(path, follow_external=follow_external)
-    repair = repaired(examined, add_unlisted=add_unlisted)
-    if not dry_run:
-        clear_state_file(examined.path)
-        if repair.changes:
-            replace_state_file(
-                examined.path, repair.data, repair.state, examined.data, backup=backup
-            )
-    return repair
 
 
 def __getattr__(name: str) -> object:

@@ -76,8 +76,8 @@ def check_data(
         if file is not None:
             checked.files.append(file)
             shards.append(_plan(path, tensors, file))
-        elif finding := _missing(checked, path, tensors, shard):
-            checked.findings.append(finding)
+        else:
+            checked.findings.append(_missing(checked, path, tensors, shard))
     read_all([shard.data for shard in shards], jobs, progress)
     for each in shards:
         checked.findings += _judge(checked, each, is_complete=is_complete)
@@ -91,12 +91,11 @@ def _by_shard(variables: BundleVariables) -> dict[int, list[Range]]:
     return by_shard
 
 
-def _missing(
-    checked: CheckedData, path: str, tensors: Sequence[Range], shard: int
-) -> Finding | None:
+def _missing(checked: CheckedData, path: str, tensors: Sequence[Range], shard: int) -> Finding:
+    reason = "found no regular file, expected one"
     try:
         with opened(path):
-            return None  # it came to be just now
+            pass  # it came to be just now
     except PathNotFoundError as fault:
         reason = fault.message
     if not tensors:

@@ -16,6 +16,7 @@ from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.table import (
     EMPTY_BLOCK,
     FOOTER_SIZE,
+    MOST_EXPANDED,
     RESTART_INTERVAL,
     TRAILER_SIZE,
     Handle,
@@ -196,8 +197,8 @@ def entries_despite(contents: bytes) -> Entries:
 def _as_far_as_it_parses(piece: bytes) -> Entries:
     entries: Entries = []
     key = b""
-    position = 0
-    while position < len(piece):
+    position = expanded = 0
+    while position < len(piece) and expanded < MOST_EXPANDED * len(piece):
         try:
             shared, at = read_varint(piece, position, len(piece))
             unshared, at = read_varint(piece, at, len(piece))
@@ -208,6 +209,7 @@ def _as_far_as_it_parses(piece: bytes) -> Entries:
         position = tail + value_size
         if shared > len(key) or position > len(piece):
             break
+        expanded += shared
         key = key[:shared] + piece[at:tail]
         entries.append((key, piece[tail:position]))
     return entries

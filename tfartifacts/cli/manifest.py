@@ -72,7 +72,7 @@ def _write(
     path: str, latest: bool, overwrite: bool, dry_run: bool, *, quiet: bool
 ) -> tuple[Document | None, list[TfArtifactsError]]:
     """What was written of a path, None where nothing was found; and what went wrong."""
-    from tfartifacts.cli.writing import TerminalProgress
+    from tfartifacts.cli.progress import TerminalProgress
     from tfartifacts.errors import TfArtifactsError
     from tfartifacts.opening import while_unchanged
     from tfartifacts.opening.members import find_members

@@ -42,11 +42,9 @@ BLOCK_SIZE = 262144  # bytes; a block is closed when its estimated size reaches 
 RESTART_INTERVAL = 16  # entries
 
 MAX_BLOCK_SIZE = 1 << 32  # lengths within a block are 32-bit
-
-# Bytes of keys for each byte of their block that may be repeated from the keys before, where they
-# are long. Writers begin anew every 16 entries, so that 15 are the most; but a few bytes for each
-# entry could repeat a key of megabytes without end.
-MOST_REPEATED = 32
+# Times a block's size that its keys may take; a few bytes can repeat a long key. Names as long as a
+# path, of which one letter differs, come to less than 100.
+MOST_EXPANDED = 200
 
 
 class Source(Protocol):
@@ -283,8 +281,7 @@ def parse_block(contents: bytes) -> list[tuple[bytes, bytes]]:
     entries: list[tuple[bytes, bytes]] = []
     append = entries.append
     key = b""
-    repeated = 0
-    position = 0
+    position = expanded = 0
     while position < end:
         start = position
         # Three lengths below 128 are the rule; the loop spends its time here.
@@ -295,12 +292,9 @@ def parse_block(contents: bytes) -> list[tuple[bytes, bytes]]:
             shared, position = read_varint(contents, position, end)
             unshared, position = read_varint(contents, position, end)
             value_size, position = read_varint(contents, position, end)
-            repeated += shared
-            if repeated > MOST_REPEATED * len(contents):
-                raise FormatError(
-                    f"found keys that repeat more than {MOST_REPEATED} times the block's bytes",
-                    offset=start,
-                )
+            expanded += shared
+            if expanded > MOST_EXPANDED * len(contents):
+                raise FormatError("found keys that share far more than is stored", offset=start)
         tail = position + unshared
         position = tail + value_size
         if shared > len(key) or position > end:

@@ -12,11 +12,14 @@ from tfartifacts.errors import (
     FormatError,
     TfArtifactsError,
 )
-from tfartifacts.formats.manifest import TOOL, read_manifest, write_manifest
+from tfartifacts.formats.manifest import TOOL, read_manifest
+from tfartifacts.formats.manifest import write_manifest as encode_manifest
 from tfartifacts.model.checkpoints import File
 from tfartifacts.model.manifests import Manifest, ManifestEntry, Members
+from tfartifacts.model.values import Progress
+from tfartifacts.opening.members import find_members
 from tfartifacts.saving.leftovers import clear_place
-from tfartifacts.saving.plans import Message, Progress
+from tfartifacts.saving.plans import Message
 from tfartifacts.saving.sources import noticing_changes, refuse_changed
 from tfartifacts.saving.staging import check_message
 from tfartifacts.storage.files import read_file
@@ -74,7 +77,7 @@ def save_manifest(
         ),
         TOOL,
     )
-    data = write_manifest(manifest)
+    data = encode_manifest(manifest)
     there = _read(members.manifest)
     if there is not None and there != data and not overwrite:
         raise DestinationExistsError(
@@ -145,3 +148,27 @@ def _publish(members: Members, data: bytes, files: list[File], *, replaces: bool
             else:
                 steps.appear(staged, path)
             sync_folder(os.path.dirname(os.path.abspath(path)))
+
+
+def write_manifest(
+    path: str | os.PathLike[str],
+    *,
+    latest: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> tuple[SavedManifest, ...]:
+    """Write sizes and sha256 sums of an artifact's files, as `tfartifacts manifest` does.
+
+    A folder of checkpoints gets one for each of them, or for the `latest` alone. A manifest that
+    fits is left as it is; one that does not only `overwrite` replaces. `dry_run` writes nothing.
+
+    Raises what open does, FormatError for a checkpoint that is damaged or lacks files (before
+    anything is written), ConversionError for links that lead out, SourceChangedError,
+    DestinationExistsError, WriteError.
+    """
+    found = find_members(path, latest=latest)
+    for failure in found.failures:
+        raise failure
+    return tuple(
+        save_manifest(members, overwrite=overwrite, dry_run=dry_run) for members in found.artifacts
+    )

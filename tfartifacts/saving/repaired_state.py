@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from tfartifacts.checks.state_repair import Repair, repaired
+from tfartifacts.checks.states import examine_state
 from tfartifacts.errors import DestinationExistsError, FormatError, SourceChangedError
 from tfartifacts.formats.checkpoint_state import read_checkpoint_state
 from tfartifacts.model.checkpoints import CheckpointState
@@ -84,3 +86,33 @@ def _read(path: str) -> bytes | None:
 def _expect(found: CheckpointState, expected: CheckpointState) -> None:
     if repr(found) != repr(expected):  # a time that is no number does not equal itself
         raise FormatError("found another state than was written")
+
+
+def repair_state(
+    path: str | os.PathLike[str],
+    *,
+    add_unlisted: bool = False,
+    follow_external: bool = False,
+    backup: bool = False,
+    dry_run: bool = False,
+) -> Repair:
+    """Make a folder's `checkpoint` state file name what is there; `tfartifacts state --fix`.
+
+    Paths become relative; entries that are gone, or lead out of the folder (unless
+    `follow_external`), are dropped; a file that is missing or cannot be read is made anew.
+    `add_unlisted` lists all checkpoints there; `backup` keeps the old file as `<path>.bak`;
+    `dry_run` writes nothing. A file that is in order is left as it is.
+
+    Raises PathNotFoundError where there is no checkpoint to name, NotThisFormatError where
+    something else stands in the file's place, SourceChangedError, DestinationExistsError,
+    WriteError.
+    """
+    examined = examine_state(path, follow_external=follow_external)
+    repair = repaired(examined, add_unlisted=add_unlisted)
+    if not dry_run:
+        clear_state_file(examined.path)
+        if repair.changes:
+            replace_state_file(
+                examined.path, repair.data, repair.state, examined.data, backup=backup
+            )
+    return repair
