@@ -51,6 +51,7 @@ class _Shard:
     beyond: list[Range] = field(default_factory=list)
     too_many: list[Range] = field(default_factory=list)
     has_overlaps: bool = False
+    has_holes: bool = False
 
 
 def check_data(
@@ -126,6 +127,7 @@ def _plan(path: str, tensors: list[Range], file: File) -> _Shard:
         begin = min(offset, file.size)
         if begin > reached:
             ranges.append(Range(reached, begin, "", 0, None))
+            shard.has_holes = True
             reached = begin
         if end > file.size:
             shard.beyond.append(part)
@@ -141,6 +143,7 @@ def _plan(path: str, tensors: list[Range], file: File) -> _Shard:
         reached = max(reached, end)
     if reached < file.size:
         ranges.append(Range(reached, file.size, "", 0, None))
+        shard.has_holes = True
     shard.data.add(ranges)
     return shard
 
@@ -178,7 +181,7 @@ def _judge(checked: CheckedData, shard: _Shard, *, is_complete: bool) -> Iterato
             part.offset,
             part.name,
         )
-    if is_complete:
+    if is_complete and shard.has_holes:
         yield from _holes(shard)
 
 

@@ -252,11 +252,16 @@ class BundleVariables(Mapping[str, Variable]):
         And the tensor itself, but where its checksum covers the bytes as they are and any bytes
         will do: at the cost of a name.
         """
+        made = self._made
+        plain = {
+            head
+            for head, (dtype, _, size) in self._heads.items()
+            if size is not None and (dtype.bits or 0) >= 8
+        }
         for name, entry in self._entries.items():
-            if name in self._made:
+            if name in made:
                 continue
-            head = self._heads.get(entry[: _head_length(entry)])
-            if head is not None and head[2] is not None and (head[0].bits or 0) >= 8:
+            if len(entry) > 4 and entry[: 4 + entry[3]] in plain:
                 yield name, place_of(entry), None
             else:
                 yield from _stored_of(self._variable(name, entry))
