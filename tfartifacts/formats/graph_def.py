@@ -260,8 +260,9 @@ def read_graph(
     library = message.message(2)
     functions: Mapping[str, Function] = {}
     gradients: dict[str, str] = {}
+    repeated: list[str] = []
     if library is not None:
-        functions = EncodedFunctions(library.buffer, _function_spans(library), path)
+        functions = EncodedFunctions(library.buffer, _function_spans(library, repeated), path)
         gradients = {entry.text(1): entry.text(2) for entry in library.messages(2)}
     return Graph(
         nodes=EncodedNodes(buffer, spans, path),
@@ -273,11 +274,14 @@ def read_graph(
         gradients=gradients,
         unknown_fields=message.without(1, 2, 4),
         library_unknown_fields=b"" if library is None else library.without(1, 2),
+        repeated_functions=tuple(repeated),
     )
 
 
-def _function_spans(library: Message) -> dict[str, Span]:
-    spans = {}
+def _function_spans(library: Message, repeated: list[str]) -> dict[str, Span]:
+    """Where the functions are, by name; names of several that differ are added to `repeated`."""
+    spans: dict[str, Span] = {}
+    view = memoryview(library.buffer)
     for start, end in library.spans(1):
         function = Message(library.buffer, start, end, library.depth + 1)
         signature = function.message(1)
@@ -285,7 +289,10 @@ def _function_spans(library: Message) -> dict[str, Span]:
             raise FormatError("found a function without a name", offset=start)
         for node_span in function.spans(3):
             read_node(library.buffer, *node_span)
-        spans[signature.text(1)] = (start, end)
+        name = signature.text(1)
+        if name in spans and view[slice(*spans[name])] != view[start:end]:
+            repeated.append(name)
+        spans[name] = (start, end)
     return spans
 
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import STRING, DType, dtype_from_number
 from tfartifacts.errors import FormatError, UnsupportedError, located
-from tfartifacts.formats.shapes import read_shape, write_shape
+from tfartifacts.formats.shapes import read_partial_shape, read_shape, write_shape
 from tfartifacts.formats.tensor_data import check_shape, object_array, shaped
 from tfartifacts.formats.wire import Message, put_bytes, put_integer
-from tfartifacts.model.values import Shape
+from tfartifacts.model.values import PartialShape, Shape
 
 if TYPE_CHECKING:
     from tfartifacts.model.graphs import ConstantValue
@@ -56,6 +56,22 @@ _FIELDS: dict[str, int] = {
     ),
 }
 
+_FIXED_SIZES = {5: 4, 9: 4, 6: 8, 12: 8}
+
+
+@dataclass(frozen=True, slots=True)
+class ElementCount:
+    """Elements that a tensor has by its shape, and values that are stored.
+
+    `content_size` is the size of tensor_content in bytes, None where the values are in a field of
+    their type; `expected_size` what all elements take (0 for strings and the like).
+    """
+
+    declared: int
+    stored: int
+    content_size: int | None
+    expected_size: int
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedTensor:
@@ -82,9 +98,26 @@ class EncodedTensor:
             return dtype_from_number(message.integer(1))
 
     @property
+    def dtype_number(self) -> int:
+        """The number of its type; 0 where it has none."""
+        with self._message() as message:
+            return message.integer(1)
+
+    @property
     def shape(self) -> Shape:
         with self._message() as message:
             return read_shape(message.message(2))
+
+    @property
+    def partial_shape(self) -> PartialShape:
+        """Its shape, though it be unknown."""
+        with self._message() as message:
+            return read_partial_shape(message.message(2))
+
+    def count(self) -> ElementCount:
+        """How many elements it claims and has, without decoding one."""
+        with self._message() as message:
+            return _count(message, self.dtype, self.shape)
 
     def read(self) -> Any:
         with self._message() as message:
@@ -207,6 +240,28 @@ def _little_endian(data: bytes, numpy_dtype: Any) -> Any:
         width = numpy_dtype.itemsize // (2 if numpy_dtype.kind == "c" else 1)
         data = np.frombuffer(data, f"u{width}").byteswap().tobytes()
     return np.frombuffer(data, numpy_dtype)
+
+
+def _count(message: Message, dtype: DType, shape: Shape) -> ElementCount:
+    declared = prod(shape)
+    size = declared * (dtype.itemsize or 0)
+    content = message.raw(4)
+    if content and dtype.itemsize is not None:
+        return ElementCount(declared, len(content) // dtype.itemsize, len(content), size)
+    number = _FIELDS.get(dtype.name)
+    if number is None:
+        return ElementCount(declared, 0, None, size)
+    if number == 8:
+        stored = len(message.spans(number))
+    elif number == 18:
+        stored = len(message.raw(number))
+    elif number in _FIXED_SIZES:
+        # A complex number is two of them.
+        each = _FIXED_SIZES[number] * (2 if dtype.name.startswith("complex") else 1)
+        stored = len(message.packed(number, _FIXED_SIZES[number])) // each
+    else:
+        stored = message.num_integers(number)
+    return ElementCount(declared, stored, None, size)
 
 
 def encode_constant(value: ConstantValue) -> bytes:

@@ -223,6 +223,8 @@ class Graph:
     signatures that came along (a meta graph's stripped_op_list); empty for a bare GraphDef.
     `gradients` maps a function to the one that computes its gradient. `sources` are files besides
     `path` that it was made from: those of a checkpoint, whose variables may be its constants.
+    `repeated_functions` are names that the file gives to several functions that differ; the last
+    of each is in `functions`.
     """
 
     kind: ClassVar[str] = "graph-def"
@@ -237,6 +239,7 @@ class Graph:
     unknown_fields: bytes = b""
     library_unknown_fields: bytes = field(default=b"", repr=False)
     sources: tuple[File, ...] = field(default=(), repr=False, compare=False)
+    repeated_functions: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def graph(self) -> Graph:

@@ -205,14 +205,14 @@ def _attr_dtype(node: Node, attr: str, output: int) -> DType | None:
 def _dtypes_by_signature(op_def: OpDef, node: Node) -> tuple[DType, ...] | None:
     dtypes: list[DType] = []
     for argument in op_def.outputs:
-        types = _argument_dtypes(argument, node)
+        types = argument_dtypes(argument, node)
         if types is None:
             return None
         dtypes.extend(types)
     return tuple(dtypes)
 
 
-def _argument_dtypes(argument: Argument, node: Node) -> list[DType] | None:
+def argument_dtypes(argument: Argument, node: Node) -> list[DType] | None:
     if argument.type_list_attr:
         listed = node.attrs.get(argument.type_list_attr)
         ok = isinstance(listed, list) and all(isinstance(item, DType) for item in listed)
