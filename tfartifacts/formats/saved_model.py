@@ -26,6 +26,8 @@ FILES = (BINARY_FILE, TEXT_FILE, CHUNKED_FILE)  # in the order loaders look for 
 VARIABLES_FOLDER = "variables"
 VARIABLES_PREFIX = "variables/variables"
 ASSETS_FOLDER = "assets"
+FINGERPRINT_FILE = "fingerprint.pb"
+KERAS_FILE = "keras_metadata.pb"
 
 
 def read_saved_model(message: Message, path: str | None = None) -> SavedModel:

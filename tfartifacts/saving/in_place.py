@@ -15,7 +15,6 @@ from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST
 from tfartifacts.model.saved_models import SavedModel
 from tfartifacts.saving.leftovers import clear_place
 from tfartifacts.saving.plans import Message, Saved
-from tfartifacts.saving.saved_models import FINGERPRINT_FILE
 from tfartifacts.saving.sources import refuse_changed
 from tfartifacts.saving.staging import check_message
 from tfartifacts.storage.files import read_file
@@ -41,7 +40,7 @@ def rewrite(edited: SavedModel, *, dry_run: bool = False) -> Saved:
     destination = os.path.join(edited.path, layout.BINARY_FILE)
     outdated = [
         path
-        for name in (FINGERPRINT_FILE, SAVED_MODEL_MANIFEST)
+        for name in (layout.FINGERPRINT_FILE, SAVED_MODEL_MANIFEST)
         if os.path.lexists(path := os.path.join(edited.path, *name.split("/")))
     ]
     data = read_file(source)

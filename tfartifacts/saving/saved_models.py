@@ -18,8 +18,7 @@ from tfartifacts.storage.publishing import publish_folder, refuse_existing
 from tfartifacts.storage.temporary import staging_folder
 
 # A fingerprint is of the SavedModel it was written with; TensorFlow does without. So is a manifest.
-FINGERPRINT_FILE = "fingerprint.pb"
-_NOT_CARRIED = frozenset({FINGERPRINT_FILE, SAVED_MODEL_MANIFEST})
+_NOT_CARRIED = frozenset({layout.FINGERPRINT_FILE, SAVED_MODEL_MANIFEST})
 _EXTRA_FOLDER = "assets.extra"
 # What TensorFlow, Keras and TensorFlow Serving put into a SavedModel's folder.
 _OWN = frozenset(
@@ -28,7 +27,7 @@ _OWN = frozenset(
         layout.VARIABLES_FOLDER,
         layout.ASSETS_FOLDER,
         _EXTRA_FOLDER,
-        FINGERPRINT_FILE,
+        layout.FINGERPRINT_FILE,
         "keras_metadata.pb",
         "debug",
     }
