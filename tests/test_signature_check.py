@@ -145,7 +145,9 @@ def test_signatures_of_the_loader_name_ops() -> None:
 def test_a_problem_says_where_it_is() -> None:
     signatures = {"a": Signature({"i": info("gone")}, {"o": info("y:0")})}
     [problem] = signature_problems(MetaGraph(graph(), signatures=signatures))
-    assert problem == SignatureProblem("a", "inputs", "i", "gone", "no tensor 'gone'")
+    assert problem == SignatureProblem(
+        "a", "inputs", "i", "gone", "no tensor 'gone'", is_missing=True
+    )
     assert str(problem) == "signature 'a', input 'i': no tensor 'gone'"
 
 

@@ -1,7 +1,12 @@
 """SavedObjectGraph: the objects of a SavedModel of TensorFlow 2, as far as its signatures go.
 
     SavedObjectGraph : 1 nodes*  2 concrete_functions{}
-    SavedObject      : 1 children* {1 node_id  2 local_name}  4 user_object ...
+    SavedObject      : 1 children* {1 node_id  2 local_name}  3 slot_variables* {1 id 2 name 3 id}
+                       15 dependencies* {1 node_id  2 local_name}  11 saveable_objects{}
+                       one of 4 user_object  5 asset {1 index}  6 function {1 names*}  7 variable
+                       8 bare_concrete_function {1 name}  9 constant {1 operation}  10 resource
+                       12 captured_tensor {1 name  2 concrete_function}
+    concrete function: 2 bound_inputs* (node ids)   saveable: 2 save_function  3 restore_function
     nodes[0]         the root; its child "signatures" is a map, whose children are functions by
                      signature key
 
@@ -11,7 +16,8 @@ Source: tensorflow/core/protobuf/saved_object_graph.proto, saved_model/signature
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from tfartifacts.formats.wire import LENGTH_DELIMITED, Message, fields, put_message, put_text
 from tfartifacts.model.values import Buffer
@@ -49,6 +55,76 @@ def with_signature_keys(message: Message, changes: Mapping[str, str | None]) -> 
                 continue
         pieces.append(memoryview(message.buffer)[start:end])
     return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What the objects of a SavedModel refer to, each reference with who makes it.
+
+    `node_ids` are positions among the `number` objects; `functions` names of concrete functions,
+    `concrete_functions` those there are, which are functions of the graph's library too; `assets`
+    positions among the asset files; `operations` nodes of the graph.
+    """
+
+    number: int
+    node_ids: tuple[tuple[str, int], ...]
+    functions: tuple[tuple[str, str], ...]
+    concrete_functions: tuple[str, ...]
+    assets: tuple[tuple[str, int], ...]
+    operations: tuple[tuple[str, str], ...]
+
+
+def read_objects(message: Message) -> Objects:
+    """Every reference that the objects make. Raises FormatError."""
+    nodes = message.messages(_NODES)
+    node_ids: list[tuple[str, int]] = []
+    functions: list[tuple[str, str]] = []
+    assets: list[tuple[str, int]] = []
+    operations: list[tuple[str, str]] = []
+    for position, node in enumerate(nodes):
+        who = f"object {position}"
+        node_ids += ((who, number) for number in _referred(node))
+        functions += ((who, name) for name in _functions_of(node))
+        if (asset := node.message(5)) is not None:
+            assets.append((who, asset.integer(1)))
+        if (constant := node.message(9)) is not None:
+            operations.append((who, constant.text(1)))
+    names = []
+    for name, entry in message.entries(2):
+        names.append(name)
+        function = entry.message(2)
+        bound = [] if function is None else function.integers(2)
+        node_ids += ((f"function {name!r}", number) for number in bound)
+    return Objects(
+        len(nodes),
+        tuple(node_ids),
+        tuple(functions),
+        tuple(names),
+        tuple(assets),
+        tuple(operations),
+    )
+
+
+def _referred(node: Message) -> Iterator[int]:
+    for child in (*node.messages(_CHILDREN), *node.messages(15)):
+        yield child.integer(1)
+    for slot in node.messages(3):
+        yield slot.integer(1)
+        yield slot.integer(3)
+    for _, entry in node.entries(11):
+        saveable = entry.message(2)
+        if saveable is not None:
+            yield saveable.integer(2)
+            yield saveable.integer(3)
+
+
+def _functions_of(node: Message) -> Iterator[str]:
+    if (function := node.message(6)) is not None:
+        yield from function.texts(1)
+    if (bare := node.message(8)) is not None:
+        yield bare.text(1)
+    if (captured := node.message(12)) is not None:
+        yield captured.text(2)
 
 
 def _map_position(nodes: list[Message]) -> int | None:

@@ -10,9 +10,15 @@ from math import prod
 from typing import TypeVar
 
 from tfartifacts.errors import FormatError, close_names
+from tfartifacts.graphs.edges import edges_of
 from tfartifacts.graphs.renaming import likely_rules
-from tfartifacts.graphs.saver import RestoredVariable, restored_variables
-from tfartifacts.model import MetaGraph, Variable
+from tfartifacts.graphs.saver import (
+    RestoredVariable,
+    carriers_behind,
+    data_inputs,
+    restored_variables,
+)
+from tfartifacts.model import MetaGraph, Node, Variable
 from tfartifacts.model.graphs import Graph, TensorShape
 from tfartifacts.model.values import Shape
 from tfartifacts.model.variables import parse_shape_and_slice
@@ -20,6 +26,7 @@ from tfartifacts.model.variables import parse_shape_and_slice
 T = TypeVar("T")
 
 _MOST_SHOWN = 10
+_RESHAPE_OPS = frozenset(("Reshape", "Squeeze", "ExpandDims"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +81,13 @@ def variable_shape(graph: Graph, restored: RestoredVariable) -> Shape | None:
             return parse_shape_and_slice(restored.shape_and_slice)[0]
         except FormatError:
             return None
-    if restored.function or restored.computed or restored.variable not in graph:
+    if restored.computed or restored.variable not in graph:
         return None
-    shape = graph[restored.variable].attrs.get("shape")
+    node = graph[restored.variable]
+    # A function is given a handle, which may be an argument of the same name.
+    if restored.function and node.op != "VarHandleOp":
+        return None
+    shape = node.attrs.get("shape")
     if not isinstance(shape, TensorShape) or None in shape:
         return None
     return tuple(size for size in shape if size is not None)
@@ -90,15 +101,23 @@ def _difference(
     shape = variable_shape(graph, restored)
     if shape is None or shape == variable.shape:
         return None
-    if restored.assign in graph and not restored.shape_and_slice:
+    if not restored.function and restored.assign in graph and not restored.shape_and_slice:
         assign = graph[restored.assign]
-        # A saver may reshape what it restores (Saver(reshape=True)), or take any shape.
-        carried = [name.partition(":")[0] for name in assign.inputs[1:2]] != [restored.restore]
-        if assign.attrs.get("validate_shape") is False:
+        # A saver may take any shape, or reshape what it restores (Saver(reshape=True)).
+        if assign.op == "Assign" and assign.attrs.get("validate_shape") is False:
             return None
-        if carried and prod(shape) == prod(variable.shape):
+        if _reshapes(graph, assign) and prod(shape) == prod(variable.shape):
             return None
     return str(list(shape)), str(list(variable.shape))
+
+
+def _reshapes(graph: Graph, assign: Node) -> bool:
+    """Whether the value of an assignment passes something that gives it another shape."""
+    return any(
+        node.op in _RESHAPE_OPS
+        for text in data_inputs(assign)[1:2]
+        for node in carriers_behind(edges_of(graph), text)
+    )
 
 
 def describe(found: Mismatch) -> tuple[str, tuple[str, ...]]:

@@ -38,7 +38,8 @@ class SignatureProblem:
     """What is wrong with a tensor of a signature.
 
     `key` is the signature's, `side` is "inputs" or "outputs", `name` the key of the tensor there,
-    `tensor` its name in the graph.
+    `tensor` its name in the graph. `is_missing`: the graph has no such tensor, so that the
+    signature cannot be run; otherwise it has another type or shape.
     """
 
     key: str
@@ -46,6 +47,7 @@ class SignatureProblem:
     name: str
     tensor: str
     message: str
+    is_missing: bool = False
 
     def __str__(self) -> str:
         return f"signature {self.key!r}, {self.side[:-1]} {self.name!r}: {self.message}"
@@ -70,7 +72,7 @@ def signature_problems(meta_graph: MetaGraph) -> tuple[SignatureProblem, ...]:
     """
     check = _Check(meta_graph.graph)
     return tuple(
-        SignatureProblem(key, side, name, part.name, message)
+        SignatureProblem(key, side, name, part.name, message, check.is_missing(part))
         for key, signature in meta_graph.signatures.items()
         if not key.startswith(INTERNAL_SIGNATURES)
         for side in _SIDES
@@ -158,6 +160,10 @@ class _Check:
             there, here = replace(known, dtype=info.dtype), info
             return f"found {here} in the signature, and in the graph {there}"
         return ""
+
+    def is_missing(self, info: TensorInfo) -> bool:
+        """Whether the graph does not have it; for one that was asked about."""
+        return isinstance(self._found.get(info.name), str)
 
     def _find(self, name: str) -> TensorInfo | str:
         """What the graph knows of a tensor, or why there is none."""
