@@ -345,6 +345,11 @@ class Judge:
             feeds=self._send(feeds),
         )
 
+    def is_valid_signature(self, content: bytes) -> bool:
+        """Whether TensorFlow Serving can serve an encoded SignatureDef, in TensorFlow's opinion."""
+        answer: bool = self.ask("is_valid_signature", hex=content.hex())
+        return answer
+
     def write_bundle(
         self,
         prefix: PathArgument,

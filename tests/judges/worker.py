@@ -439,6 +439,12 @@ def run_saved_model_c(
     return write_arrays(output, values)
 
 
+def is_valid_signature(hex: str) -> Json:
+    """Whether TensorFlow Serving can serve a SignatureDef, in TensorFlow's opinion."""
+    definition = meta_graph_pb2.SignatureDef.FromString(bytes.fromhex(hex))
+    return v1.saved_model.is_valid_signature(definition)
+
+
 # ---------------------------------------------------------------- graphs and messages
 
 
@@ -691,6 +697,7 @@ REQUESTS: dict[str, Callable[..., Json]] = {
         run_saved_model_v1,
         run_saved_model_v2,
         run_saved_model_c,
+        is_valid_signature,
         describe_meta_graph,
         describe_saved_model,
         describe_graph_def,
