@@ -214,9 +214,22 @@ def test_what_changed_is_said(model: Path) -> None:
 
 def test_a_saved_model_of_a_newer_tensorflow_is_not_judged(model: Path) -> None:
     path = model / "saved_model.pb"
-    path.write_bytes(path.read_bytes() + put_bytes(900, b"new"))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"2.21.0", b"2.99.0") + put_bytes(900, b"new"))
     [finding] = check(model)
     assert (finding.severity, finding.code) == (Severity.NOTE, "fingerprint-saved-model")
+    # TensorFlow 2.21 has no such field.
+    path.write_bytes(data + put_bytes(900, b"new"))
+    [finding] = check(model)
+    assert (finding.severity, finding.code) == (Severity.ERROR, "fingerprint-saved-model")
+
+
+def test_a_saved_model_that_cannot_be_read_whole_is_an_error(model: Path) -> None:
+    path = model / "saved_model.pb"
+    path.write_bytes(path.read_bytes() + put_bytes(2, put_bytes(2, put_bytes(1, b"\x0a\x05"))))
+    [finding] = check(model)
+    assert (finding.severity, finding.code) == (Severity.ERROR, "fingerprint-saved-model")
+    assert finding.offset is not None
 
 
 @pytest.mark.parametrize("data", [b"\x08", bytes(100_000)], ids=["cut", "too large"])

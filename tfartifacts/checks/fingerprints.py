@@ -7,6 +7,7 @@ checksum of saved_model.pb there is.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from tfartifacts.checks.findings import Finding, Severity, error, note, of_error
@@ -22,6 +23,7 @@ from tfartifacts.formats.fingerprint import (
     signatures_hash,
 )
 from tfartifacts.formats.wire import Message
+from tfartifacts.graphs.compatibility import VERSIONS
 from tfartifacts.storage.files import describe_file, read_file
 
 # A fingerprint is of some 60 bytes.
@@ -80,13 +82,15 @@ def _check_message(fingerprint: Fingerprint, folder: str, path: str) -> Iterator
         if fingerprint64(data) == fingerprint.saved_model:
             return
         found = saved_model_hash(data)
-    except (FormatError, PathNotFoundError):
-        return  # told where it is opened
+    except (FormatError, PathNotFoundError) as raised:
+        # Parts that nobody asked for are read here for the first time.
+        yield of_error("fingerprint-saved-model", raised, path=model)
+        return
     if found.value == fingerprint.saved_model:
         return
     what = f"found hash {found.value:#018x} of saved_model.pb, expected "
     what += f"{fingerprint.saved_model:#018x}"
-    if not found.certain:
+    if not found.certain and not _is_of_a_known_version(data):
         yield note(
             "fingerprint-saved-model",
             f"{what}, but it has fields that are not known here: it cannot be told whether it is "
@@ -101,6 +105,25 @@ def _check_message(fingerprint: Fingerprint, folder: str, path: str) -> Iterator
         "the change was meant",
         model,
     )
+
+
+def _is_of_a_known_version(data: bytes) -> bool:
+    """Whether the TensorFlow that wrote it has no fields but those known here."""
+    try:
+        written = [
+            info.text(5)
+            for meta_graph in Message(data).messages(2)
+            for info in meta_graph.messages(1)
+        ]
+    except FormatError:
+        return True  # none of any version
+    newest = _version(VERSIONS[-1])
+    return any(written) and all(_version(text) <= newest for text in written if text)
+
+
+def _version(text: str) -> tuple[int, int]:
+    match = re.match(r"(\d{1,4})\.(\d{1,4})", text, re.ASCII)
+    return (0, 0) if match is None else (int(match[1]), int(match[2]))
 
 
 def _what_changed(fingerprint: Fingerprint, data: bytes) -> str:
