@@ -402,12 +402,12 @@ def read_again(graph: Graph) -> Graph:
 def test_a_chain_of_a_hundred_thousand_nodes_takes_seconds() -> None:
     chain = [Node(f"n{i}", "Identity", (f"n{i - 1}",) if i else ()) for i in range(100_000)]
     graph = read_again(Graph(chain))
-    start = time.perf_counter()
+    start = time.process_time()
     assert found(graph) == []
     ring = replace(graph, nodes=[replace(chain[0], inputs=("n99999",)), *chain[1:]])
     [finding] = found(ring)
     assert "a cycle of 100000 nodes" in finding.message
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
 
 
 def test_a_hundred_thousand_functions_that_call_each_other_take_seconds() -> None:
@@ -424,10 +424,10 @@ def test_a_hundred_thousand_functions_that_call_each_other_take_seconds() -> Non
         for i in range(number)
     }
     graph = Graph([Node("call", "f0", ("a",)), Node("a", "NoOp")], functions)
-    start = time.perf_counter()
+    start = time.process_time()
     findings = found(graph)
     assert "100,000 functions that call each other" in findings[-1].message
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
 
 
 def test_a_hostile_graph_raises_nothing() -> None:

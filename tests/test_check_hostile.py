@@ -78,12 +78,12 @@ def test_damage_is_told_and_nothing_is_raised(
     slowest = 0.0
     for _ in range(NUMBER):
         path.write_bytes(damaged(data, generator))
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             findings = everything(path)
         except tfa.TfArtifactsError:
             continue  # refused when it was opened
-        slowest = max(slowest, time.perf_counter() - start)
+        slowest = max(slowest, time.process_time() - start)
         read += 1
         is_told = any(finding.severity.value != "note" for finding in findings)
         told += is_told

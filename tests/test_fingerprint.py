@@ -79,9 +79,9 @@ def test_the_hash_is_tensorflows(tensorflow: Judge, tmp_path: Path) -> None:
 
 def test_ten_megabytes_are_hashed_in_a_second_or_so() -> None:
     data = bytes(10_000_000)
-    start = time.perf_counter()
+    start = time.process_time()
     fingerprint64(data)
-    assert time.perf_counter() - start < 10  # measured: 0.24 s
+    assert time.process_time() - start < 10  # measured: 0.24 s
 
 
 # --- the form that is hashed ---------------------------------------------------------------------

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 from tfartifacts.checks.faults import Faults, few
 from tfartifacts.checks.findings import Severity
 from tfartifacts.checks.graph_body import Body
+from tfartifacts.checks.graph_nodes import NodeCheck
 from tfartifacts.checks.op_signatures import OpSignatures, is_known
 from tfartifacts.errors import FormatError, TfArtifactsError
 from tfartifacts.formats.wire import Message
@@ -28,7 +30,7 @@ class Call:
     at_once: bool
 
 
-def calls_of(body: Body, node: Node) -> list[Call]:
+def calls_of(node: Node) -> list[Call]:
     """The functions, or ops, that a node names; none where its attributes cannot be read."""
     try:
         names = list(functions_named(node))
@@ -56,8 +58,10 @@ class FunctionCheck:
             elif call.function != call.node.op and not is_known(call.function):
                 self._missing.append((caller, call.function, call.node))
 
-    def bodies(self, signatures: OpSignatures, run: Collection[str] | None) -> Iterator[Body]:
-        """The body of each function, its names, inputs and returns checked.
+    def check(
+        self, signatures: OpSignatures, node_check: NodeCheck, run: Collection[str] | None
+    ) -> None:
+        """The body of each function: its nodes, names, inputs and returns.
 
         `run` are the functions that are run; None: those that the graph's nodes can reach.
         """
@@ -65,7 +69,6 @@ class FunctionCheck:
         for name in self.graph.functions:
             try:
                 function = self.graph.functions[name]
-                nodes = list(function.nodes)
             except TfArtifactsError as error:
                 self.faults.error(
                     "function",
@@ -75,13 +78,13 @@ class FunctionCheck:
                 continue
             signatures.add(name, OpDef(name, function.inputs, function.outputs))
             body = Body(
-                nodes,
+                function.nodes,
                 signatures,
                 self.faults,
                 where=f"function {name!r}: ",
                 arguments={argument.name for argument in function.inputs},
             )
-            self.add_calls(name, chain.from_iterable(calls_of(body, node) for node in nodes))
+            self.add_calls(name, chain.from_iterable(calls_of(node) for node in function.nodes))
             functions.append((function, body))
         self._run = self._reached() if run is None else run
         for caller, missing, node in self._missing:
@@ -89,9 +92,8 @@ class FunctionCheck:
         for function, body in functions:
             if function.name not in self._run:
                 body.severity = Severity.WARNING
-            body.check()
+            body.check(partial(node_check.check, body))
             self._check_returns(function, body)
-            yield body
 
     def _reached(self) -> set[str]:
         reached: set[str] = set()

@@ -18,7 +18,7 @@ from tfartifacts.checks.graph_body import Body
 from tfartifacts.checks.graph_functions import FunctionCheck, calls_of
 from tfartifacts.checks.graph_nodes import NodeCheck
 from tfartifacts.checks.op_signatures import OpSignatures, is_everywhere
-from tfartifacts.model import Graph
+from tfartifacts.model import Graph, Node
 
 
 def check_graph(
@@ -32,17 +32,16 @@ def check_graph(
     faults = Faults(path, where)
     signatures = OpSignatures(graph)
     nodes = NodeCheck(graph)
-    body = Body(list(graph.nodes), signatures, faults)
-    body.check()
+    body = Body(graph.nodes, signatures, faults)
     functions = FunctionCheck(graph, faults)
-    for node in body.nodes:
+
+    def check_node(node: Node) -> None:
         nodes.check(body, node)
-        functions.add_calls("", calls_of(body, node))
+        functions.add_calls("", calls_of(node))
+
+    body.check(check_node)
     _check_library(graph, faults)
-    bodies = functions.bodies(signatures, set(graph.functions) if all_functions else None)
-    for function in bodies:
-        for node in function.nodes:
-            nodes.check(function, node)
+    functions.check(signatures, nodes, set(graph.functions) if all_functions else None)
     nodes.tell_unknown_ops(faults)
     functions.check_recursion()
     yield from faults.findings()
