@@ -13,7 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tfartifacts.checks.findings import Finding as Finding
+    from tfartifacts.checks.findings import Severity as Severity
     from tfartifacts.checks.salvage import salvage as salvage
+    from tfartifacts.checks.verify import Verification as Verification
+    from tfartifacts.checks.verify import verify as verify
     from tfartifacts.convert import checkpoint_to_saved_model as checkpoint_to_saved_model
     from tfartifacts.convert import saved_model_to_checkpoint as saved_model_to_checkpoint
     from tfartifacts.dtypes import DType as DType
@@ -49,7 +53,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "tfartifacts.checks.findings": ("Finding", "Severity"),
     "tfartifacts.checks.salvage": ("salvage",),
+    "tfartifacts.checks.verify": ("Verification", "verify"),
     "tfartifacts.convert": ("checkpoint_to_saved_model", "saved_model_to_checkpoint"),
     "tfartifacts.dtypes": ("DType",),
     "tfartifacts.errors": (

@@ -13,12 +13,13 @@ from tfartifacts.checks.fit import check_fit
 from tfartifacts.checks.graphs import check_graph
 from tfartifacts.checks.saved_objects import check_object_keys, check_objects
 from tfartifacts.checks.signatures import check_signatures
-from tfartifacts.checks.state import check_state
+from tfartifacts.checks.unfilled_state import check_unfilled_state
 from tfartifacts.errors import FormatError, PathNotFoundError, TfArtifactsError
 from tfartifacts.formats import saved_model as layout
 from tfartifacts.formats.wire import Message
 from tfartifacts.model import MetaGraph, SavedModel
 from tfartifacts.model.saved_models import format_tags
+from tfartifacts.opening.saved_models import find_variables
 from tfartifacts.storage.files import read_file
 
 
@@ -65,7 +66,7 @@ def _check_meta_graph(
     if saved_model.checkpoint is not None:
         variables = saved_model.checkpoint.variables
         yield from check_fit(meta_graph, variables, path=path, where=where)
-    yield from check_state(meta_graph, path=path, where=where)
+    yield from check_unfilled_state(meta_graph, path=path, where=where)
 
 
 def _check_tags(saved_model: SavedModel, path: str) -> Iterator[Finding]:
@@ -91,7 +92,9 @@ def _check_variables(saved_model: SavedModel, path: str) -> Iterator[Finding]:
     savers = [m.saver for m in saved_model.meta_graphs if m.saver and m.saver.restore_op_name]
     checkpoint = saved_model.checkpoint
     if checkpoint is None:
-        if savers:
+        folder = saved_model.path or os.curdir
+        # Where there are some that cannot be opened, their own checks tell why.
+        if savers and find_variables(folder, saved_model.meta_graphs)[0] is None:
             yield error(
                 "no-variables",
                 f"found a saver and no {layout.VARIABLES_PREFIX}.index, expected it: the variables "

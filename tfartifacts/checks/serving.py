@@ -18,7 +18,7 @@ from tfartifacts.checks.faults import Faults, few
 from tfartifacts.checks.findings import Finding, Severity, error
 from tfartifacts.checks.fit import check_fit
 from tfartifacts.checks.op_signatures import is_known
-from tfartifacts.checks.state import check_state
+from tfartifacts.checks.unfilled_state import check_unfilled_state
 from tfartifacts.formats import saved_model as layout
 from tfartifacts.graphs.signature_check import INTERNAL_SIGNATURES
 from tfartifacts.model import MetaGraph, SavedModel, Signature, TensorInfo
@@ -82,7 +82,7 @@ def _without_values(meta_graph: MetaGraph, saved_model: SavedModel, path: str) -
     variables = {} if checkpoint is None else checkpoint.variables
     for finding in (
         *check_fit(meta_graph, variables, path=path),
-        *check_state(meta_graph, path=path),
+        *check_unfilled_state(meta_graph, path=path),
     ):
         if finding.code in _FAILS_IN_SERVING:
             code = f"serving-{finding.code}"

@@ -19,6 +19,7 @@ COMMANDS = {
     "inspect": "tfartifacts.cli.inspect:inspect",
     "convert": "tfartifacts.cli.convert:convert",
     "run": "tfartifacts.cli.run:run",
+    "verify": "tfartifacts.cli.verify:verify",
     "salvage": "tfartifacts.cli.salvage:salvage",
     "manifest": "tfartifacts.cli.manifest:manifest",
     "state": "tfartifacts.cli.state:state",

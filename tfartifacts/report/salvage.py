@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from tfartifacts.report.conversions import conversion_lines, describe_conversion
 from tfartifacts.report.escape import printable
+from tfartifacts.report.finding_rows import describe_finding
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.tables import Column
 from tfartifacts.report.units import counted
 from tfartifacts.report.view import Document
 
 if TYPE_CHECKING:
-    from tfartifacts.checks.findings import Finding
     from tfartifacts.checks.salvage import Salvaged
     from tfartifacts.model import File
 
@@ -41,18 +41,7 @@ def describe_salvage(
         "unchecked": list(salvaged.unchecked),
         "lost": [{"name": name, "reason": reason} for name, reason in salvaged.lost.items()],
         "graph_fault": salvaged.graph_fault,
-        "findings": [_describe_finding(finding) for finding in salvaged.findings],
-    }
-
-
-def _describe_finding(finding: Finding) -> Document:
-    return {
-        "severity": finding.severity.value,
-        "code": finding.code,
-        "message": finding.message,
-        "path": finding.path,
-        "offset": finding.offset,
-        "name": finding.name,
+        "findings": [describe_finding(finding) for finding in salvaged.findings],
     }
 
 

@@ -9,6 +9,7 @@ from tfartifacts.checks.state_repair import Repair
 from tfartifacts.checks.states import ExaminedState
 from tfartifacts.model.checkpoints import CheckpointState
 from tfartifacts.report.escape import printable
+from tfartifacts.report.finding_rows import describe_finding, finding_lines
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.tables import Column
 from tfartifacts.report.units import counted, readable_time, utc
@@ -49,17 +50,7 @@ def describe_state_file(
             for entry in examined.entries
         ],
         "unlisted": list(examined.unlisted),
-        "findings": [
-            {
-                "severity": finding.severity.value,
-                "code": finding.code,
-                "message": finding.message,
-                "path": finding.path,
-                "offset": finding.offset,
-                "name": finding.name,
-            }
-            for finding in findings
-        ],
+        "findings": [describe_finding(finding) for finding in findings],
         "changes": repair is not None and repair.changes,
         "repaired": None if repair is None else _describe(repair.state),
         "added": [] if repair is None else list(repair.added),
@@ -93,14 +84,7 @@ def _lines(document: Document, layout: Layout) -> Iterator[str]:
         Column(""),
     )
     yield from layout.table("Entries", columns, _rows(document), empty="none")
-    if document["findings"]:
-        yield ""
-        yield "Found" if not document["fixed"] else "Found before"
-    for finding in document["findings"]:
-        place = "" if finding["offset"] is None else f"byte {finding['offset']}: "
-        yield from layout.wrapped(
-            f"  {finding['severity']}: ", layout.safe(place + finding["message"])
-        )
+    yield from finding_lines(document["findings"], layout)
     if not any(finding["severity"] != Severity.NOTE.value for finding in document["findings"]):
         yield from layout.notes(["TensorFlow finds the latest checkpoint"])
     if document["notes"]:

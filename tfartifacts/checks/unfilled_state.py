@@ -18,7 +18,7 @@ from tfartifacts.graphs.signature_check import INTERNAL_SIGNATURES
 from tfartifacts.model import MetaGraph, Signature
 
 
-def check_state(meta_graph: MetaGraph, *, path: str, where: str = "") -> Iterator[Finding]:
+def check_unfilled_state(meta_graph: MetaGraph, *, path: str, where: str = "") -> Iterator[Finding]:
     """State without a value, for each signature that needs it."""
     faults = Faults(path, where)
     edges = edges_of(meta_graph.graph)

@@ -1,0 +1,119 @@
+"""`tfartifacts verify`: everything that is wrong with an artifact."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tfartifacts.cli.options import AsJson, Debug
+
+if TYPE_CHECKING:
+    from tfartifacts.checks.verify import Verification
+
+
+class Purpose(str, Enum):
+    """What an artifact is to be good for."""
+
+    SERVING = "serving"
+
+
+def verify(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="A folder, a checkpoint prefix, or any file of a checkpoint or SavedModel.",
+            show_default=False,
+        ),
+    ],
+    purpose: Annotated[
+        Purpose | None,
+        typer.Option(
+            "--for",
+            help="Check also what it needs for that: serving, with TensorFlow Serving.",
+            show_default=False,
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Warnings count: they make the exit code 1, too.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            min=1,
+            metavar="N",
+            help="Threads that compute checksums. Default: one for each processor.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=0,
+            metavar="N",
+            help="Most findings to show, 0: all. Default: 40 on a terminal, else all.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Verify checksums, sizes, references, and that all parts fit each other.
+
+    Every finding is told, not the first. Exit code 0: no error; 1: errors (with --strict also
+    warnings); 3: nothing to verify; 4: too damaged to be read at all.
+
+    \b
+    Examples:
+      tfartifacts verify checkpoints/
+      tfartifacts verify export/ --for serving --strict
+      tfartifacts verify checkpoints/model.ckpt-7 --json
+    """
+    from tfartifacts.checks.verify import verify as verify_path
+    from tfartifacts.cli.errors import DONE, tell
+    from tfartifacts.cli.output import write_lines
+    from tfartifacts.cli.progress import TerminalProgress
+    from tfartifacts.cli.rendering import Request
+    from tfartifacts.errors import TfArtifactsError
+    from tfartifacts.report.verification import describe_verification, verification_lines
+
+    code = DONE
+    documents = []
+    layout = Request(limit=limit).layout()
+    for number, path in enumerate(paths):
+        try:
+            with TerminalProgress(quiet=as_json) as progress:
+                verification = verify_path(
+                    path,
+                    for_serving=purpose is Purpose.SERVING,
+                    jobs=jobs,
+                    progress=progress if progress.wanted else None,
+                )
+        except TfArtifactsError as error:
+            code = max(code, tell(error, debug=debug))
+            continue
+        code = max(code, _exit_code(verification, strict=strict))
+        document = describe_verification(verification)
+        documents.append(document)
+        if not as_json:
+            write_lines([""] if number and len(documents) > 1 else [])
+            write_lines(verification_lines(document, layout))
+    if as_json and (documents or len(paths) > 1):
+        from tfartifacts.report.json_text import json_lines
+
+        write_lines(json_lines(documents, many=len(paths) > 1))
+    return code
+
+
+def _exit_code(verification: Verification, *, strict: bool) -> int:
+    from tfartifacts.checks.findings import Severity
+    from tfartifacts.cli.errors import DAMAGED, DONE, FINDING
+
+    if not verification.is_readable:
+        return DAMAGED
+    counted = [Severity.ERROR, Severity.WARNING] if strict else [Severity.ERROR]
+    return FINDING if any(verification.count(severity) for severity in counted) else DONE

@@ -1,0 +1,88 @@
+"""What `verify` found, as a document and as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tfartifacts.report.escape import printable, shell_quote
+from tfartifacts.report.finding_rows import describe_finding, finding_lines
+from tfartifacts.report.layout import Layout
+from tfartifacts.report.units import count, counted, size
+from tfartifacts.report.view import Document
+
+if TYPE_CHECKING:
+    from tfartifacts.checks.checkpoints import CheckedCheckpoint
+    from tfartifacts.checks.verify import Verification
+
+SCHEMA = 1
+
+
+def describe_verification(verification: Verification) -> Document:
+    """The document: verdict, counts, all findings, and of each checkpoint what is intact."""
+    counts = Counter(finding.severity.value for finding in verification.findings)
+    return {
+        "schema": SCHEMA,
+        "kind": verification.kind,
+        "path": verification.path,
+        "verdict": _verdict(verification),
+        "num_errors": counts["error"],
+        "num_warnings": counts["warning"],
+        "num_notes": counts["note"],
+        "findings": [describe_finding(finding) for finding in verification.findings],
+        "checkpoints": [_checkpoint(checked) for checked in verification.checkpoints],
+    }
+
+
+def _verdict(verification: Verification) -> str:
+    if not verification.is_readable:
+        return "unreadable"
+    return "clean" if verification.is_clean else "damaged"
+
+
+def _checkpoint(checked: CheckedCheckpoint) -> Document:
+    return {
+        "prefix": checked.prefix,
+        "format": checked.format,
+        "num_blocks": checked.num_blocks,
+        "num_tensors": checked.num_tensors,
+        "nbytes": checked.nbytes,
+        "intact": list(checked.intact),
+        "damaged": list(checked.damaged),
+    }
+
+
+def verification_lines(document: Document, layout: Layout) -> Iterator[str]:
+    """The verdict first, what was looked at, then the findings, worst first."""
+    for line in _lines(document, layout):
+        yield printable(line, ascii_only=layout.ascii_only)
+
+
+def _lines(document: Document, layout: Layout) -> Iterator[str]:
+    yield f"{document['path']}: {document['verdict']}"
+    checkpoints = document["checkpoints"]
+    counts = [(document[f"num_{word}s"], word) for word in ("error", "warning", "note")]
+    found = ", ".join(counted(number, word) for number, word in counts if number)
+    yield from layout.facts([("tensors", _checked(checkpoints)), ("found", found or "nothing")])
+    yield from finding_lines(document["findings"], layout)
+    for checkpoint in checkpoints:
+        if checkpoint["damaged"] and checkpoint["intact"]:
+            yield from _salvage_lines(checkpoint, layout)
+
+
+def _checked(checkpoints: Sequence[Document]) -> str:
+    if not checkpoints:
+        return ""
+    tensors = sum(checkpoint["num_tensors"] for checkpoint in checkpoints)
+    nbytes = sum(checkpoint["nbytes"] for checkpoint in checkpoints)
+    where = f" in {counted(len(checkpoints), 'checkpoint')}" if len(checkpoints) > 1 else ""
+    return f"{count(tensors)}, {size(nbytes)}{where}"
+
+
+def _salvage_lines(checkpoint: Document, layout: Layout) -> Iterator[str]:
+    intact = len(checkpoint["intact"])
+    total = intact + len(checkpoint["damaged"])
+    yield ""
+    yield f"{count(intact)} of {count(total)} variables of {checkpoint['prefix']} are intact"
+    yield f"  tfartifacts salvage {shell_quote(checkpoint['prefix'])} DESTINATION"
