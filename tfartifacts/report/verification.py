@@ -38,7 +38,7 @@ def describe_verification(verification: Verification) -> Document:
 def _verdict(verification: Verification) -> str:
     if not verification.is_readable:
         return "unreadable"
-    return "clean" if verification.is_clean else "damaged"
+    return "clean" if verification.is_clean else "errors"
 
 
 def _checkpoint(checked: CheckedCheckpoint) -> Document:
@@ -60,15 +60,29 @@ def verification_lines(document: Document, layout: Layout) -> Iterator[str]:
 
 
 def _lines(document: Document, layout: Layout) -> Iterator[str]:
-    yield f"{document['path']}: {document['verdict']}"
+    yield f"{document['path']}: {_verdict_in_words(document)}"
     checkpoints = document["checkpoints"]
-    counts = [(document[f"num_{word}s"], word) for word in ("error", "warning", "note")]
-    found = ", ".join(counted(number, word) for number, word in counts if number)
-    yield from layout.facts([("tensors", _checked(checkpoints)), ("found", found or "nothing")])
+    yield from layout.facts([("checked", _checked(checkpoints))])
     yield from finding_lines(document["findings"], layout)
     for checkpoint in checkpoints:
         if checkpoint["damaged"] and checkpoint["intact"]:
-            yield from _salvage_lines(checkpoint, layout)
+            yield from _salvage_lines(checkpoint)
+    if any(_is_of_state_file(finding) for finding in document["findings"]):
+        yield ""
+        yield "To repair the state file"
+        yield f"  tfartifacts state {shell_quote(document['path'])} --fix"
+
+
+def _verdict_in_words(document: Document) -> str:
+    counts = [(document[f"num_{word}s"], word) for word in ("error", "warning", "note")]
+    found = ", ".join(counted(number, word) for number, word in counts if number)
+    if document["verdict"] == "clean":
+        return f"no errors, {found}" if found else "clean"
+    return f"unreadable, {found}" if document["verdict"] == "unreadable" else found
+
+
+def _is_of_state_file(finding: Document) -> bool:
+    return finding["severity"] != "note" and finding["code"].startswith("state-")
 
 
 def _checked(checkpoints: Sequence[Document]) -> str:
@@ -77,12 +91,12 @@ def _checked(checkpoints: Sequence[Document]) -> str:
     tensors = sum(checkpoint["num_tensors"] for checkpoint in checkpoints)
     nbytes = sum(checkpoint["nbytes"] for checkpoint in checkpoints)
     where = f" in {counted(len(checkpoints), 'checkpoint')}" if len(checkpoints) > 1 else ""
-    return f"{count(tensors)}, {size(nbytes)}{where}"
+    return f"{counted(tensors, 'tensor')}, {size(nbytes)}{where}"
 
 
-def _salvage_lines(checkpoint: Document, layout: Layout) -> Iterator[str]:
+def _salvage_lines(checkpoint: Document) -> Iterator[str]:
     intact = len(checkpoint["intact"])
     total = intact + len(checkpoint["damaged"])
     yield ""
-    yield f"{count(intact)} of {count(total)} variables of {checkpoint['prefix']} are intact"
+    yield f"To keep the {count(intact)} of {count(total)} variables that are intact"
     yield f"  tfartifacts salvage {shell_quote(checkpoint['prefix'])} DESTINATION"
