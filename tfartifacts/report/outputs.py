@@ -7,8 +7,8 @@ from typing import Any
 
 from tfartifacts.report.escape import printable
 from tfartifacts.report.layout import Layout
-from tfartifacts.report.text_values import array_text, is_shortened
 from tfartifacts.report.units import counted, shape
+from tfartifacts.report.value_blocks import array_text, is_shortened
 from tfartifacts.report.view import Document
 
 SCHEMA = 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tfartifacts.report import text_checkpoints, text_graphs
+from tfartifacts.report import checkpoint_blocks, graph_blocks
 from tfartifacts.report.escape import printable
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.view import Document
@@ -21,18 +21,18 @@ def text_lines(document: Document, layout: Layout) -> Iterator[str]:
 
 def _lines(document: Document, layout: Layout) -> Iterator[str]:
     if "values" in document:
-        from tfartifacts.report.text_values import value_lines
+        from tfartifacts.report.value_blocks import value_lines
 
         yield from value_lines(document["values"], layout)
         return
     match document["kind"]:
         case "checkpoint-directory":
-            yield from text_checkpoints.directory_lines(document, layout)
+            yield from checkpoint_blocks.directory_lines(document, layout)
         case "checkpoint":
-            yield from text_checkpoints.checkpoint_lines(document, layout)
+            yield from checkpoint_blocks.checkpoint_lines(document, layout)
         case "saved-model":
-            yield from text_graphs.saved_model_lines(document, layout)
+            yield from graph_blocks.saved_model_lines(document, layout)
         case "meta-graph":
-            yield from text_graphs.meta_graph_lines(document, layout)
+            yield from graph_blocks.meta_graph_lines(document, layout)
         case _:
-            yield from text_graphs.graph_def_lines(document, layout)
+            yield from graph_blocks.graph_def_lines(document, layout)

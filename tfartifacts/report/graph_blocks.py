@@ -45,7 +45,7 @@ def graph_def_lines(document: Document, layout: Layout) -> Iterator[str]:
 
 
 def saved_model_lines(document: Document, layout: Layout) -> Iterator[str]:
-    from tfartifacts.report.text_checkpoints import saved_variables_lines
+    from tfartifacts.report.checkpoint_blocks import saved_variables_lines
 
     yield f"SavedModel {document['path'] or ''}".rstrip()
     tag_sets = [tag_set(meta_graph) for meta_graph in document["meta_graphs"]]

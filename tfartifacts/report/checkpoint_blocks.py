@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+from tfartifacts.report.graph_blocks import graph_lines
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.tables import Column, Columns
-from tfartifacts.report.text_graphs import graph_lines
 from tfartifacts.report.units import count, counted, readable_time, shape, size
 from tfartifacts.report.view import Document
 
