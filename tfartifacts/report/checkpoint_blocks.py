@@ -1,4 +1,4 @@
-"""Checkpoints, and folders of them, as text."""
+"""Checkpoints, and folders of them, as blocks."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from tfartifacts.report.graph_blocks import graph_lines
+from tfartifacts.report.blocks import Block, Facts, Heading, Notes, Statement, Table
+from tfartifacts.report.graph_blocks import graph_blocks
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.tables import Column, Columns
 from tfartifacts.report.units import count, counted, readable_time, shape, size
 from tfartifacts.report.view import Document
 
 
-def directory_lines(document: Document, layout: Layout) -> Iterator[str]:
+def directory_blocks(document: Document, layout: Layout) -> Iterator[Block]:
     """The kept checkpoints, what is wrong with the folder, and the latest in a few lines."""
-    yield f"Checkpoints in {document['path']}"
+    yield Heading(f"Checkpoints in {document['path']}", 1)
     latest = document["latest_checkpoint"]
-    yield from layout.facts(
+    yield Facts(
         [
             ("latest", _latest(document)),
             ("kept", counted(len(document["checkpoints"]), "checkpoint")),
@@ -27,15 +28,14 @@ def directory_lines(document: Document, layout: Layout) -> Iterator[str]:
             ("broken", _counted_or_nothing(document["broken"])),
         ]
     )
-    yield from layout.notes(document["notes"])
-    yield from _kept_lines(document, layout)
-    yield from _recorded_lines(document, layout)
+    yield Notes(document["notes"])
+    yield from _kept_blocks(document, layout)
+    yield from _recorded_blocks(document, layout)
     if latest is not None:
-        yield ""
-        yield f"Latest checkpoint {latest['path']}"
-        yield from _summary_lines(latest, layout)
-        yield from _content_lines(latest, layout, usually=False)
-        yield from graph_lines(latest["meta_graph"], layout, convert=document["path"])
+        yield Heading(f"Latest checkpoint {latest['path']}")
+        yield from _summary_blocks(latest, layout)
+        yield from _content_blocks(latest, layout, usually=False)
+        yield from graph_blocks(latest["meta_graph"], layout, convert=document["path"])
 
 
 def _latest(document: Document) -> str:
@@ -54,7 +54,7 @@ def _counted_or_nothing(items: Sequence[Document]) -> str:
     return count(len(items)) if items else ""
 
 
-def _kept_lines(document: Document, layout: Layout) -> Iterator[str]:
+def _kept_blocks(document: Document, layout: Layout) -> Iterator[Block]:
     rows = [
         [
             kept["name"],
@@ -80,7 +80,7 @@ def _kept_lines(document: Document, layout: Layout) -> Iterator[str]:
         Column("size", right=True),
         Column("state"),
     )
-    yield from layout.table("Kept", columns, rows, empty="none")
+    yield Table("Kept", columns, rows, empty="none")
 
 
 def _marks(kept: Document, listed: bool) -> Iterator[str]:
@@ -110,37 +110,36 @@ def _relocated(kept: Sequence[Document]) -> str:
     return f"{count(len(moved))}{where}"
 
 
-def _recorded_lines(document: Document, layout: Layout) -> Iterator[str]:
+def _recorded_blocks(document: Document, layout: Layout) -> Iterator[Block]:
     """Where each was thought to be, if its name or folder cannot be told from the others'."""
     moved = [item for item in document["checkpoints"] if item["relocated"]]
     if ", recorded in " in _relocated(moved):
         return
     rows = [[item["name"], item["recorded"]] for item in moved]
     columns = (Column("found as", elastic=True), Column("recorded as", elastic=True))
-    yield from layout.table("Relocated", columns, rows)
+    yield Table("Relocated", columns, rows)
 
 
-def checkpoint_lines(document: Document, layout: Layout) -> Iterator[str]:
-    yield f"Checkpoint {document['path']}"
-    yield from _summary_lines(document, layout)
-    yield from _content_lines(document, layout)
-    yield from graph_lines(document["meta_graph"], layout, convert=document["path"])
+def checkpoint_blocks(document: Document, layout: Layout) -> Iterator[Block]:
+    yield Heading(f"Checkpoint {document['path']}", 1)
+    yield from _summary_blocks(document, layout)
+    yield from _content_blocks(document, layout)
+    yield from graph_blocks(document["meta_graph"], layout, convert=document["path"])
 
 
-def saved_variables_lines(document: Document, layout: Layout) -> Iterator[str]:
+def saved_variables_blocks(document: Document, layout: Layout) -> Iterator[Block]:
     """The variables of a SavedModel: the summary of its checkpoint, and a table on request."""
     checkpoint = document["checkpoint"]
-    yield ""
     if checkpoint is None:
-        yield "Variables: none"
+        yield Statement("Variables: none")
         return
-    yield "Variables"
-    yield from _summary_lines(checkpoint, layout)
+    yield Heading("Variables")
+    yield from _summary_blocks(checkpoint, layout)
     contents = {**checkpoint, "variables": document["variables"]}
-    yield from _content_lines(contents, layout, usually=False)
+    yield from _content_blocks(contents, layout, usually=False)
 
 
-def _summary_lines(document: Document, layout: Layout) -> Iterator[str]:
+def _summary_blocks(document: Document, layout: Layout) -> Iterator[Block]:
     shards = counted(document["num_shards"], "shard")
     order = "" if document["byte_order"] == "little" else f", {document['byte_order']}-endian"
     facts = [
@@ -154,16 +153,16 @@ def _summary_lines(document: Document, layout: Layout) -> Iterator[str]:
     ]
     if not layout.sections:
         facts.append(("variables", _total(document)))
-    yield from layout.facts(facts)
+    yield Facts(facts)
     if document["object_graph"] is not None:
         objects = document["object_graph"]
-        yield from layout.facts(
+        yield Facts(
             [("object graph", f"{counted(objects['num_objects'], 'object')} (object-based)")]
         )
     if not layout.sections:
-        yield from _account_lines(document, layout)
-    yield from layout.notes([_problem(problem) for problem in document["problems"]])
-    yield from layout.notes(document["notes"])
+        yield from _account_blocks(document, layout)
+    yield Notes([_problem(problem) for problem in document["problems"]])
+    yield Notes(document["notes"])
 
 
 def _files(files: Sequence[Document], file_bytes: int) -> str:
@@ -182,7 +181,7 @@ def _total(document: Document) -> str:
 _ROLES = {"optimizer": "optimizer slots", "average": "moving averages"}
 
 
-def _account_lines(document: Document, layout: Layout) -> Iterator[str]:
+def _account_blocks(document: Document, layout: Layout) -> Iterator[Block]:
     """Model, optimizer slots and the rest apart, where there is more than one of them."""
     present = {
         role: part for role, part in (document["account"] or {}).items() if part["num_variables"]
@@ -204,7 +203,7 @@ def _account_lines(document: Document, layout: Layout) -> Iterator[str]:
         Column("parameters", right=True),
         Column("size", right=True),
     )
-    yield from layout.rows(columns, rows)
+    yield Table("", columns, rows)
 
 
 def _problem(problem: Document) -> str:
@@ -216,7 +215,7 @@ def _problem(problem: Document) -> str:
     return ": ".join(part for part in where if part)
 
 
-def _content_lines(document: Document, layout: Layout, *, usually: bool = True) -> Iterator[str]:
+def _content_blocks(document: Document, layout: Layout, *, usually: bool = True) -> Iterator[Block]:
     if layout.shows("files", usually=False):
         rows = [
             [os.path.basename(file["path"]), size(file["nbytes"]), readable_time(file["modified"])]
@@ -227,11 +226,11 @@ def _content_lines(document: Document, layout: Layout, *, usually: bool = True) 
             Column("size", right=True),
             Column("file time (UTC)"),
         )
-        yield from layout.table("Files", columns, rows, empty="none")
+        yield Table("Files", columns, rows, empty="none")
     if layout.shows("variables", usually=usually):
-        yield from _variables_lines(document["variables"], layout)
+        yield from _variables_blocks(document["variables"], layout)
     if layout.shows("slices", usually=False):
-        yield from _slices_lines(document["variables"], layout)
+        yield from _slices_blocks(document["variables"], layout)
     if layout.shows("object-graph", usually=False):
         rows = [
             [variable["name"], variable["full_name"]]
@@ -239,10 +238,10 @@ def _content_lines(document: Document, layout: Layout, *, usually: bool = True) 
             if "full_name" in variable
         ]
         columns = (Column("key", elastic=True), Column("name", elastic=True))
-        yield from layout.table("Object graph", columns, rows, empty="no names")
+        yield Table("Object graph", columns, rows, empty="no names")
 
 
-def _variables_lines(variables: Sequence[Document], layout: Layout) -> Iterator[str]:
+def _variables_blocks(variables: Sequence[Document], layout: Layout) -> Iterator[Block]:
     named = any("full_name" in variable for variable in variables)
     sliced = any("num_slices" in variable for variable in variables)
     sharded = any(variable["shard"] is not None for variable in variables)
@@ -270,7 +269,7 @@ def _variables_lines(variables: Sequence[Document], layout: Layout) -> Iterator[
         ]
         for variable in variables
     ]
-    yield from layout.table("Variables", columns, rows, empty="none")
+    yield Table("Variables", columns, rows, empty="none")
 
 
 def _shard(variable: Document) -> str:
@@ -279,7 +278,7 @@ def _shard(variable: Document) -> str:
     return "several" if "num_slices" in variable else ""
 
 
-def _slices_lines(variables: Sequence[Document], layout: Layout) -> Iterator[str]:
+def _slices_blocks(variables: Sequence[Document], layout: Layout) -> Iterator[Block]:
     rows = [
         [
             variable["name"],
@@ -298,4 +297,4 @@ def _slices_lines(variables: Sequence[Document], layout: Layout) -> Iterator[str
         Column("size", right=True),
         Column("shard", right=True),
     )
-    yield from layout.table("Slices", columns, rows, empty="no variable is partitioned")
+    yield Table("Slices", columns, rows, empty="no variable is partitioned")

@@ -57,7 +57,7 @@ def _escape(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def shell_quote(text: str) -> str:
+def shell_quote(text: str, *, ascii_only: bool = False) -> str:
     r"""The text as one word of a POSIX shell; what cannot be shown as itself in `$'\xNN'` form.
 
     The word is visible ASCII or visible text throughout, and a shell that knows `$'...'` (bash,
@@ -65,7 +65,7 @@ def shell_quote(text: str) -> str:
     """
     if text and text.isascii() and not set(text) - _SAFE_IN_SHELL:
         return text
-    if printable(text) != text:
+    if printable(text, ascii_only=ascii_only) != text:
         encoded = text.encode("utf-8", "surrogateescape" if _only_bytes(text) else "surrogatepass")
         return "$'" + "".join(map(_shell_byte, encoded)) + "'"
     return "'" + text.replace("'", "'\\''") + "'"

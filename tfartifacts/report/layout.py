@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tfartifacts.report.blocks import LABEL_WIDTH
 from tfartifacts.report.escape import printable
 from tfartifacts.report.tables import GAP, Column, table, wrapped
-
-_LABEL_WIDTH = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,13 @@ class Layout:
     def safe(self, text: str) -> str:
         return printable(text, ascii_only=self.ascii_only)
 
-    def facts(self, facts: Sequence[tuple[str, str]]) -> Iterator[str]:
+    def facts(
+        self, facts: Sequence[tuple[str, str]], label_width: int = LABEL_WIDTH
+    ) -> Iterator[str]:
         """`  label         value`, a line each; facts without a value are left out."""
         for label, value in facts:
             if value:
-                yield from self.wrapped(f"{GAP}{label:<{_LABEL_WIDTH}}", self.safe(value))
+                yield from self.wrapped(f"{GAP}{label:<{label_width}}", self.safe(value))
 
     def wrapped(self, start: str, text: str) -> Iterator[str]:
         """The text after `start`, broken at spaces where it would run over the edge."""

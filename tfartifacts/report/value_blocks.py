@@ -1,10 +1,11 @@
-"""Values of variables as text."""
+"""Values of variables as blocks, and the picture of an array."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from tfartifacts.report.blocks import Block, Values
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.units import count, shape
 from tfartifacts.report.view import Document
@@ -15,26 +16,30 @@ if TYPE_CHECKING:
 _MOST_ELEMENTS = 200  # of more, the ends of each dimension are shown
 
 
-def value_lines(values: Sequence[Document], layout: Layout) -> Iterator[str]:
-    """Type, shape, range and elements of each; all elements where rows have no limit."""
-    for i, value in enumerate(values):
-        if i:
-            yield ""
-        yield f"{value['name']}  {value['dtype']}  {shape(value['shape'])}"
+def value_blocks(values: Sequence[Document], layout: Layout) -> Iterator[Block]:
+    """Type, shape, range and elements of each; all elements where the layout wants them."""
+    for value in values:
+        about = (value["dtype"], shape(value["shape"]))
         if "error" in value:
-            yield f"  not readable: {value['error']['message']}"
+            remark = f"not readable: {value['error']['message']}"
+            yield Values(value["name"], about, (remark,), ())
             continue
-        statistics = value["statistics"]
-        if statistics is not None and statistics["min"] is not None:
-            odd = statistics["num_not_finite"]
-            yield (
-                f"  min {statistics['min']:.8g}, max {statistics['max']:.8g}, "
-                f"mean {statistics['mean']:.8g}" + (f", {count(odd)} not finite" if odd else "")
-            )
-        elif statistics is not None:
-            yield f"  all {count(statistics['num_not_finite'])} elements are not finite"
-        for line in array_text(value["values"], layout).split("\n"):
-            yield f"  {line}".rstrip()
+        remarks = tuple(_statistics(value["statistics"]))
+        lines = array_text(value["values"], layout).split("\n")
+        yield Values(value["name"], about, remarks, lines)
+
+
+def _statistics(statistics: Document | None) -> Iterator[str]:
+    if statistics is None:
+        return
+    odd = count(statistics["num_not_finite"])
+    if statistics["min"] is None:
+        yield f"all {odd} elements are not finite"
+        return
+    yield (
+        f"min {statistics['min']:.8g}, max {statistics['max']:.8g}, mean {statistics['mean']:.8g}"
+        + (f", {odd} not finite" if statistics["num_not_finite"] else "")
+    )
 
 
 def array_text(array: Array, layout: Layout) -> str:
