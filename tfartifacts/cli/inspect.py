@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal, OutputFormat, output_format
+from tfartifacts.report.formats import Format
 from tfartifacts.report.view import SECTIONS
 
 
@@ -72,10 +73,15 @@ def inspect(
         ),
     ] = None,
     follow_external: FollowExternal = False,
+    output: OutputFormat = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
     """Show what is in a checkpoint, a folder of them, a graph or a SavedModel.
+
+    --format csv writes the one section of --show: by default the variables of a checkpoint, the
+    signatures of a SavedModel or .meta, the candidates of another graph. Names of files and
+    tensors are shown with escapes in all formats but json, which has them exactly.
 
     \b
     Examples:
@@ -83,17 +89,26 @@ def inspect(
       tfartifacts inspect checkpoints/model.ckpt-7 --sort size --limit 10
       tfartifacts inspect model.ckpt-7.meta --show placeholders,ops
       tfartifacts inspect export/ --values 'dense/*' --json
+      tfartifacts inspect export/ --format html > export.html
+      tfartifacts inspect model.ckpt-7 --format csv --sort size > variables.csv
     """
     from tfartifacts.cli.rendering import Request, report_all
 
+    chosen = output_format(output, as_json)
+    sections = _sections(show or ())
+    if chosen is Format.CSV and len(sections) > 1:
+        raise typer.BadParameter(
+            f"found {len(sections)} sections, expected one: CSV has one table",
+            param_hint="'--show'",
+        )
     request = Request(
-        sections=_sections(show or ()),
+        sections=sections,
         values=tuple(values or ()),
         pattern=pattern,
         sort=sort.value,
         limit=limit,
         follow_external=follow_external,
-        as_json=as_json,
+        output=chosen,
         debug=debug,
     )
     return report_all(paths, request)

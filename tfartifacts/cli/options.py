@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tfartifacts.report.formats import Format
+
 FollowExternal = Annotated[
     bool,
     typer.Option(
@@ -15,9 +17,28 @@ FollowExternal = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+OutputFormat = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        help="What to write: text (default), json (everything, exact), markdown, html (one page "
+        "without scripts), csv (one table).",
+        show_default=False,
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")]
 
 
 def split(options: Iterable[str]) -> list[str]:
     """The parts of comma-separated, repeated options."""
     return [part.strip() for option in options for part in option.split(",") if part.strip()]
+
+
+def output_format(chosen: Format | None, as_json: bool) -> Format:
+    """The format of --format and --json; a usage error where they contradict each other."""
+    if as_json and chosen not in (None, Format.JSON):
+        raise typer.BadParameter(
+            f"found --json and --format {chosen.value}, expected one of them",
+            param_hint="'--format'",
+        )
+    return Format.JSON if as_json else chosen or Format.TEXT

@@ -52,7 +52,7 @@ def _lines(value: Any, indent: str, before: str, after: str) -> Iterator[str]:
 
         value = exact(value)
     if _is_flat(value):
-        text = _compact(value)
+        text = compact(value)
         if len(text) <= _LONGEST or not isinstance(value, dict):
             yield f"{indent}{before}{text}{after}"
             return
@@ -60,7 +60,7 @@ def _lines(value: Any, indent: str, before: str, after: str) -> Iterator[str]:
     yield f"{indent}{before}{opening}"
     last = len(value) - 1
     for i, part in enumerate(value):
-        key, item = (f"{_compact(part)}: ", value[part]) if isinstance(value, dict) else ("", part)
+        key, item = (f"{compact(part)}: ", value[part]) if isinstance(value, dict) else ("", part)
         yield from _lines(item, indent + _STEP, key, "," if i < last else "")
     yield f"{indent}{closing}{after}"
 
@@ -79,7 +79,8 @@ def _is_flat(value: Any, depth: int = 2) -> bool:
     return all(_is_flat(part, depth - 1) for part in parts)
 
 
-def _compact(value: Any) -> str:
+def compact(value: Any) -> str:
+    """The value on one line."""
     try:
         return json.dumps(value, allow_nan=False)
     except ValueError:

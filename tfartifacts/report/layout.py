@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tfartifacts.report.blocks import LABEL_WIDTH
 from tfartifacts.report.escape import printable
 from tfartifacts.report.tables import GAP, Column, table, wrapped
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,16 @@ class Layout:
             return
         yield ""
         yield self.safe(title)
-        shown = rows[: self.limit] if self.limit else rows
+        shown, rest = self.cut(rows)
         yield from self.rows(columns, shown)
-        if len(shown) < len(rows):
-            yield f"{GAP}... {len(rows) - len(shown):,} more, --limit 0 shows all"
+        if rest:
+            yield f"{GAP}... {rest}"
+
+    def cut(self, rows: Sequence[Row]) -> tuple[Sequence[Row], str]:
+        """The rows within the limit, and what is to say of the rest; "" for nothing."""
+        if not self.limit or len(rows) <= self.limit:
+            return rows, ""
+        return rows[: self.limit], f"{len(rows) - self.limit:,} more, --limit 0 shows all"
 
     def rows(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         """The rows without more; all of them."""
