@@ -26,6 +26,7 @@ class Check:
         """A row for each output of each signature: how it differs between source and result."""
         from dataclasses import asdict
 
+        from tfartifacts.cli.output import write_error
         from tfartifacts.cli.progress import TerminalProgress
         from tfartifacts.errors import ExecutionError
         from tfartifacts.execution.comparing import compare_result
@@ -35,7 +36,7 @@ class Check:
         result = open_artifact(destination)
         try:
             with (
-                quiet() as terminal,
+                quiet(write_error) as terminal,
                 TerminalProgress(quiet=self.quiet, counts=True, stream=terminal) as progress,
             ):
                 rows = compare_result(
@@ -62,6 +63,7 @@ def check_source(
     Raises, before anything is written, for whatever keeps the two from being compared.
     `as_saved_model` makes the SavedModel whose signatures a frozen graph was made for.
     """
+    from tfartifacts.cli.output import write_error
     from tfartifacts.cli.progress import TerminalProgress
     from tfartifacts.errors import ConversionError
     from tfartifacts.execution.comparing import run_source
@@ -84,7 +86,7 @@ def check_source(
         signatures = model.meta_graph().signatures
     planned = plan(source, result, given, options=options, tags=tags, signatures=signatures)
     with (
-        quiet() as terminal,
+        quiet(write_error) as terminal,
         TerminalProgress(quiet=is_quiet, counts=True, stream=terminal) as progress,
     ):
         import_tensorflow()

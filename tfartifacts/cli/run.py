@@ -74,7 +74,7 @@ def run(
       tfartifacts run model.ckpt-7 --inputs x:0=[[0.5,1]] --outputs y:0
       tfartifacts run export/ --inputs digits.npz[images] --batch 99 --out y.npz
     """
-    from tfartifacts.cli.output import write_lines
+    from tfartifacts.cli.output import write_error, write_lines
     from tfartifacts.cli.progress import TerminalProgress
     from tfartifacts.cli.rendering import Request
     from tfartifacts.execution.requests import only_input
@@ -93,7 +93,7 @@ def run(
     if out is not None:
         _check_form(out, prepared.asked.outputs)
     with (
-        quiet() as terminal,
+        quiet(write_error) as terminal,
         TerminalProgress(quiet=as_json, counts=True, stream=terminal) as progress,
     ):
         values = prepared.execute(batch_size=batch, progress=partial(progress, "running"))

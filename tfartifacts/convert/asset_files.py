@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from shlex import quote
 
 from tfartifacts.errors import ConversionError
 from tfartifacts.graphs.assets import (
@@ -142,7 +143,8 @@ def _refuse_one_for_two(path: str, file: File, found: dict[str, str]) -> None:
         return
     raise ConversionError(
         f"found {file.path} alone for {other!r} and for {path!r}, which the graph reads, expected "
-        f"a file each: which it is is unclear; pass --asset {other}=PATH --asset {path}=PATH"
+        f"a file each: which it is is unclear; pass --asset {quote(other)}=PATH "
+        f"--asset {quote(path)}=PATH"
     )
 
 
@@ -162,5 +164,5 @@ def _found(path: str, search: Search, given: str | None, is_declared: bool) -> F
         where = "in the assets/ of the graph" if is_declared else "there, nor beside the source"
     raise ConversionError(
         f"found no file {where} that the graph reads as {path!r}, expected it for assets/; "
-        f"pass --asset {basename(path)}=PATH"
+        f"pass --asset {quote(basename(path))}=PATH"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from keyword import iskeyword
+from shlex import quote
 
 from tfartifacts.errors import ConversionError, NameNotFoundError, close_names, name_not_found
 from tfartifacts.graphs.candidates import candidates, proposed
@@ -82,8 +83,8 @@ def signatures_of(
     inside = [f"{name}={info.name}" for name, info in best.inputs.items()]
     outside = [f"{name}={info.name}" for name, info in best.outputs.items()]
     note = (
-        f"no inputs and outputs were given; took --inputs {','.join(inside)} --outputs "
-        f"{','.join(outside)}"
+        f"no inputs and outputs were given; took --inputs {quote(','.join(inside))} --outputs "
+        f"{quote(','.join(outside))}"
     )
     return {DEFAULT_SIGNATURE if wanted_key is None else wanted_key: best}, (note,)
 
@@ -284,7 +285,7 @@ def unfed_notes(meta_graph: MetaGraph, command: str = "") -> tuple[str, ...]:
         notes.append(
             f"signature {keys} also needs {unfed.node}:0, which is not among its inputs "
             f"({_use(unfed)}): calls will fail until it is, or is fixed: "
-            f"{command}--set {unfed.node}=VALUE"
+            f"{command}--set {quote(unfed.node)}=VALUE"
         )
     return tuple(notes)
 
@@ -300,6 +301,6 @@ def _use(unfed: UnfedPlaceholder) -> str:
 def fed_notes(meta_graph: MetaGraph) -> tuple[str, ...]:
     """The same of a graph alone, which has no inputs: what is to be fed."""
     return tuple(
-        f"{unfed.node}:0 is to be fed ({_use(unfed)}), or fixed: --set {unfed.node}=VALUE"
+        f"{unfed.node}:0 is to be fed ({_use(unfed)}), or fixed: --set {quote(unfed.node)}=VALUE"
         for unfed in unfed_placeholders(meta_graph)
     )

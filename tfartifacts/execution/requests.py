@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 from tfartifacts.convert import tensor_info
@@ -193,7 +194,8 @@ def read_feeds(
             if len(missing) > 1
             else "found no value for an input that the outputs need",
             details=tuple(
-                f"{info}: --inputs {keys.get(info.name, info.name)}=VALUE" for info in missing
+                f"{info}: --inputs {quote(keys.get(info.name, info.name))}=VALUE"
+                for info in missing
             ),
         )
     return feeds

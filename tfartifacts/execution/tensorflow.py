@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, TextIO
 
@@ -73,8 +73,10 @@ def _broken(error: BaseException) -> MissingDependencyError:
 
 
 @contextmanager
-def quiet() -> Iterator[TextIO]:
+def quiet(tell: Callable[[str], object] | None = None) -> Iterator[TextIO]:
     """Keep what TensorFlow logs off both streams; after a failure its end goes to standard error.
+
+    `tell` takes its lines in the stream's place: a model can print whatever it wants to it.
 
     TensorFlow writes to file descriptors, behind Python's back: those are turned to a file. What
     is given is standard error as it was, for a progress bar.
@@ -92,7 +94,7 @@ def quiet() -> Iterator[TextIO]:
                 os.dup2(descriptor, number)
                 os.close(descriptor)
             if isinstance(sys.exc_info()[1], ExecutionError):
-                _show(log)
+                _show(log, tell)
 
 
 def _flush() -> None:
@@ -122,12 +124,16 @@ def _log_file() -> BinaryIO:
         return open(os.devnull, "w+b")
 
 
-def _show(log: BinaryIO) -> None:
+def _show(log: BinaryIO, tell: Callable[[str], object] | None) -> None:
     size = log.seek(0, os.SEEK_END)
     log.seek(max(0, size - _LOG_SHOWN))
-    if sys.stderr is not None:
+    text = log.read().decode("utf-8", "replace")
+    if tell is not None:
+        for line in text.splitlines():
+            tell(line)
+    elif sys.stderr is not None:
         with suppress(OSError, ValueError):
-            sys.stderr.write(log.read().decode("utf-8", "replace"))
+            sys.stderr.write(text)
 
 
 @contextmanager

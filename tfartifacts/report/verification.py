@@ -82,7 +82,8 @@ def _verdict_in_words(document: Document) -> str:
 
 
 def _is_of_state_file(finding: Document) -> bool:
-    return finding["severity"] != "note" and finding["code"].startswith("state-")
+    code: str = finding["code"]
+    return finding["severity"] != "note" and code.startswith("state-")
 
 
 def _checked(checkpoints: Sequence[Document]) -> str:

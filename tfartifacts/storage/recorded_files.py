@@ -55,19 +55,24 @@ def find_beside(path: str) -> FindFileFrom:
 
 
 def _refuse_two(recorded: str, outside: File, inside: File) -> None:
+    from shlex import quote
+
     raise ConversionError(
         f"found {outside.path}, which the graph reads as {recorded!r}, and {inside.path}: which is "
-        f"meant is unclear; pass --asset {recorded}={inside.path}, or --follow-external to take "
-        f"{outside.path}"
+        f"meant is unclear; pass --asset {quote(recorded)}={quote(inside.path)}, or "
+        f"--follow-external to take {outside.path}"
     )
 
 
 def refuse_outside(file: File, folder: str) -> None:
     """Raise ConversionError for a file that is not below a folder, links resolved."""
     if not _is_inside(file.path, folder):
+        from shlex import quote
+
         raise ConversionError(
             f"found a file that the graph reads outside of {folder or '.'}, expected it inside: "
-            f"not followed; pass --asset {os.path.basename(file.path)}=PATH, or --follow-external",
+            f"not followed; pass --asset {quote(os.path.basename(file.path))}=PATH, or "
+            "--follow-external",
             path=file.path,
         )
 
