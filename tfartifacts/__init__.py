@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tfartifacts.checks.salvage import salvage as salvage
     from tfartifacts.checks.verify import Verification as Verification
     from tfartifacts.checks.verify import verify as verify
+    from tfartifacts.checks.scan import Scan as Scan
+    from tfartifacts.checks.scan import scan as scan
     from tfartifacts.convert import checkpoint_to_saved_model as checkpoint_to_saved_model
     from tfartifacts.convert import saved_model_to_checkpoint as saved_model_to_checkpoint
     from tfartifacts.dtypes import DType as DType
@@ -56,6 +58,7 @@ _HOMES = {
     "tfartifacts.checks.findings": ("Finding", "Severity"),
     "tfartifacts.checks.salvage": ("salvage",),
     "tfartifacts.checks.verify": ("Verification", "verify"),
+    "tfartifacts.checks.scan": ("Scan", "scan"),
     "tfartifacts.convert": ("checkpoint_to_saved_model", "saved_model_to_checkpoint"),
     "tfartifacts.dtypes": ("DType",),
     "tfartifacts.errors": (

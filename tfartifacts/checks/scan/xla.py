@@ -1,0 +1,77 @@
+"""What compiled modules call: custom calls of StableHLO, told by the strings of the module.
+
+XlaCallModule.module : MLIR bytecode (mlir_bytecode.py), or MLIR as text
+custom call          : op stablehlo.custom_call, attribute call_target_name: native code that
+                       the process has registered under that name, Python callbacks among it
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tfartifacts.errors import FormatError
+from tfartifacts.formats.mlir_bytecode import MAGIC, bytecode_strings
+
+# Annotations for the compiler, and calls of functions of the graph's library, which are looked at.
+_HARMLESS = frozenset(
+    {
+        *("Sharding", "SPMDFullToShardShape", "SPMDShardToFullShape", "LayoutConstraint"),
+        *("tf.call_tf_function", "stablehlo.dynamic_top_k", "chlo.top_k", "mhlo.topk", "TopK"),
+        *(
+            "stablehlo.dynamic_reduce_window",
+            "shape_assertion",
+            "stablehlo.dynamic_rng_bit_generator",
+        ),
+        *("xla.sdy.FuncResultSharding", "xla.sdy.GlobalToLocalShape", "xla.sdy.LocalToGlobalShape"),
+    }
+)
+# Strings of every module that are no targets: dialects, ops and their versions, attributes.
+_OTHER = re.compile(
+    r"(builtin|vhlo|stablehlo|mhlo|chlo|sdy|func|main|public|private|nested|)\Z|.*_v\d+\Z|"
+    r"(sym_name|sym_visibility|function_type|arg_attrs|res_attrs|call_target_name|has_side_effect|"
+    r"backend_config|api_version|called_computations|operand_layouts|result_layouts|value|callee|"
+    r"output_operand_aliases|(mhlo|jax|tf|stablehlo|sdy)\.[a-z_.]+|(stablehlo|vhlo)\.[a-z_]+|"
+    r"\{[a-z,=\d\[\] {}]*\})\Z"
+)
+_TEXT_TARGET = re.compile(
+    rb"custom_call\s*@([\w.$-]+|\"[^\"]*\")|call_target_name\s*=\s*\"([^\"]*)\""
+)
+_TEXT_START = re.compile(rb"\s*(//[^\n]*\n\s*)*(#|module|func|builtin)")
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A compiled module. `is_readable`: its strings could be listed.
+
+    `targets` are likely names of what its custom calls call; empty where it has none.
+    `has_calls`: it has custom calls other than for the compiler, whether or not their names are
+    told.
+    """
+
+    is_readable: bool
+    has_calls: bool
+    targets: tuple[str, ...] = ()
+
+
+def look_at(module: bytes) -> Module:
+    """What a module calls, without compiling it."""
+    if module.startswith(MAGIC):
+        try:
+            strings = {string.decode("utf-8", "replace") for string in bytecode_strings(module)}
+        except FormatError:
+            return Module(False, True)
+        if not any("custom_call" in string for string in strings):
+            return Module(True, False)
+        # Which of its strings are targets is not told apart: all that may be one count.
+        likely = sorted(s for s in strings - _HARMLESS if s and not _OTHER.match(s))
+        if not likely and not strings & _HARMLESS:
+            return Module(True, True)
+        return Module(True, bool(likely), tuple(likely[:_MOST_NAMED]))
+    if _TEXT_START.match(module):
+        found = (first or second for first, second in _TEXT_TARGET.findall(module))
+        names = {name.decode("utf-8", "replace").strip('"') for name in found}
+        targets = sorted(names - _HARMLESS)
+        return Module(True, bool(targets), tuple(targets[:_MOST_NAMED]))
+    return Module(False, True)
