@@ -17,6 +17,7 @@ from tfartifacts import __version__
 # In the order of the help. What is a typer.Typer is a group of commands.
 COMMANDS = {
     "inspect": "tfartifacts.cli.inspect:inspect",
+    "scan": "tfartifacts.cli.scan:scan",
     "convert": "tfartifacts.cli.convert:convert",
     "run": "tfartifacts.cli.run:run",
     "verify": "tfartifacts.cli.verify:verify",
@@ -72,6 +73,7 @@ def tfartifacts(
     Examples:
       tfartifacts inspect checkpoints/
       tfartifacts inspect export/saved_model.pb --json
+      tfartifacts scan export/
       tfartifacts convert checkpoints/ export/
       tfartifacts run export/ --inputs image=digits.npy
     """
