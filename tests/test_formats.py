@@ -279,6 +279,12 @@ def test_a_page_forbids_scripts_and_whatever_lies_elsewhere(
         assert forbidden not in page
 
 
+def missing(shown: str) -> list[str]:
+    """The odd names that a text does not show; blanks count as one, as they are laid out."""
+    words = " ".join(shown.split())
+    return [name for name in ODD_NAMES if " ".join(cell(name).split()) not in words]
+
+
 @pytest.mark.parametrize("output", Format)
 def test_findings_have_every_format(capsys: pytest.CaptureFixture[str], output: Format) -> None:
     found = [error("block-checksum", name, f"m{name}", 7, name) for name in ODD_NAMES]
@@ -289,7 +295,7 @@ def test_findings_have_every_format(capsys: pytest.CaptureFixture[str], output: 
         "findings": [describe_finding(finding) for finding in found],
     }
     presentation = Presentation(
-        lambda document, layout: findings_blocks(document["findings"]), finding_rows
+        lambda document, layout: findings_blocks(document["findings"], layout), finding_rows
     )
     writer = Writer(output, presentation, Layout())
     writer.write(document)
@@ -301,8 +307,8 @@ def test_findings_have_every_format(capsys: pytest.CaptureFixture[str], output: 
     elif output is Format.CSV:
         assert [row["code"] for row in shown_by_csv(text)] == ["block-checksum"] * len(found)
     elif output is Format.HTML:
-        assert {cell(name) for name in ODD_NAMES} <= set(shown_by_html(text))
+        assert missing(" ".join(shown_by_html(text))) == []
     elif output is Format.MARKDOWN:
-        assert {cell(name) for name in ODD_NAMES} <= set(shown_by_markdown(text))
+        assert missing(" ".join(shown_by_markdown(text))) == []
     else:
         assert text.count("block-checksum") == len(found)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tfartifacts.checks.findings import Finding as Finding
     from tfartifacts.checks.findings import Severity as Severity
     from tfartifacts.checks.salvage import salvage as salvage
-    from tfartifacts.checks.verify import Verification as Verification
-    from tfartifacts.checks.verify import verify as verify
     from tfartifacts.checks.scan import Scan as Scan
     from tfartifacts.checks.scan import scan as scan
+    from tfartifacts.checks.verify import Verification as Verification
+    from tfartifacts.checks.verify import verify as verify
     from tfartifacts.convert import checkpoint_to_saved_model as checkpoint_to_saved_model
     from tfartifacts.convert import saved_model_to_checkpoint as saved_model_to_checkpoint
     from tfartifacts.dtypes import DType as DType

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal, OutputFormat, output_format
 
 if TYPE_CHECKING:
     from tfartifacts.checks.scan import Scan
-    from tfartifacts.report.layout import Layout
+    from tfartifacts.cli.rendering import Request
 
 SHOW = ("hits", "all")
 
@@ -53,6 +52,7 @@ def scan(
         ),
     ] = None,
     follow_external: FollowExternal = False,
+    output: OutputFormat = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -70,6 +70,7 @@ def scan(
       tfartifacts scan export/ --allow SimpleMLInferenceOp --allow capability:network
     """
     from tfartifacts.checks.scan.rows import allowed
+    from tfartifacts.cli.rendering import Request
     from tfartifacts.errors import NameNotFoundError
 
     if show not in SHOW:
@@ -80,73 +81,41 @@ def scan(
         allowed(allow or ())
     except NameNotFoundError as error:
         raise typer.BadParameter(error.message, param_hint="'--allow'") from None
-    return _scan_all(
-        paths, allow or (), _Options(strict, show == "all", limit, follow_external, as_json, debug)
+    request = Request(
+        sections=frozenset({"all"} if show == "all" else ()),
+        limit=limit,
+        follow_external=follow_external,
+        output=output_format(output, as_json),
+        debug=debug,
     )
+    return _scan_all(paths, allow or (), request, strict=strict)
 
 
-class _Options:
-    def __init__(
-        self,
-        strict: bool,
-        complete: bool,
-        limit: int | None,
-        follow_external: bool,
-        as_json: bool,
-        debug: bool,
-    ) -> None:
-        self.strict = strict
-        self.complete = complete
-        self.limit = limit
-        self.follow_external = follow_external
-        self.as_json = as_json
-        self.debug = debug
-
-    def layout(self) -> Layout:
-        from tfartifacts.cli.output import LIMIT_ON_TERMINAL, is_ascii_only, terminal_width
-        from tfartifacts.report.layout import Layout
-
-        width = terminal_width()
-        usual = 0 if width is None else LIMIT_ON_TERMINAL
-        return Layout(
-            width=width,
-            limit=usual if self.limit is None else self.limit,
-            ascii_only=is_ascii_only(sys.stdout),
-        )
-
-
-def _scan_all(paths: Sequence[str], allow: Sequence[str], options: _Options) -> int:
+def _scan_all(paths: Sequence[str], allow: Sequence[str], request: Request, *, strict: bool) -> int:
     """Scan each path; the worst exit code."""
     from tfartifacts.checks.scan import scan as scan_artifact
     from tfartifacts.cli.errors import DONE, tell
-    from tfartifacts.cli.output import write_lines
+    from tfartifacts.cli.rendering import Writer
     from tfartifacts.errors import TfArtifactsError
-    from tfartifacts.report.json_text import json_lines
-    from tfartifacts.report.scanning import describe_scan, scan_lines
+    from tfartifacts.report.scanning import PRESENTATION, describe_scan
 
     code = DONE
-    documents = []
+    writer = Writer(request.output, PRESENTATION, request.layout(), many=len(paths) > 1)
     for path in paths:
         try:
-            scanned = scan_artifact(path, allow=allow, follow_external=options.follow_external)
+            scanned = scan_artifact(path, allow=allow, follow_external=request.follow_external)
         except TfArtifactsError as error:
-            code = max(code, tell(error, debug=options.debug))
+            code = max(code, tell(error, debug=request.debug))
             continue
-        if options.as_json:
-            documents.append(describe_scan(scanned))
-        else:
-            lines = scan_lines(scanned, options.layout(), complete=options.complete)
-            write_lines(["", *lines] if documents else lines)
-            documents.append({})
-        code = max(code, _code(scanned, options))
-    if options.as_json and (documents or len(paths) > 1):
-        write_lines(json_lines(documents, many=len(paths) > 1, limit=options.limit or 0))
+        writer.write(describe_scan(scanned))
+        code = max(code, _exit_code(scanned, request, strict=strict))
+    writer.end()
     return code
 
 
-def _code(scanned: Scan, options: _Options) -> int:
+def _exit_code(scanned: Scan, request: Request, *, strict: bool) -> int:
     from tfartifacts.cli.errors import DAMAGED, DONE, FINDING, tell_all
 
-    found = scanned.errors or (options.strict and scanned.warnings)
-    damaged = tell_all(scanned.problems, debug=options.debug)
+    found = scanned.errors or (strict and scanned.warnings)
+    damaged = tell_all(scanned.problems, debug=request.debug)
     return max(FINDING if found else DONE, DAMAGED if damaged else DONE)

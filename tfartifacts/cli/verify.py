@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfartifacts.cli.options import AsJson, Debug
+from tfartifacts.cli.options import AsJson, Debug, OutputFormat, output_format
 
 if TYPE_CHECKING:
     from tfartifacts.checks.verify import Verification
@@ -59,6 +59,7 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    output: OutputFormat = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -75,18 +76,18 @@ def verify(
     """
     from tfartifacts.checks.verify import verify as verify_path
     from tfartifacts.cli.errors import DONE, tell
-    from tfartifacts.cli.output import write_lines
     from tfartifacts.cli.progress import TerminalProgress
-    from tfartifacts.cli.rendering import Request
+    from tfartifacts.cli.rendering import Request, Writer
     from tfartifacts.errors import TfArtifactsError
-    from tfartifacts.report.verification import describe_verification, verification_lines
+    from tfartifacts.report.formats import Format
+    from tfartifacts.report.verification import PRESENTATION, describe_verification
 
     code = DONE
-    documents = []
-    layout = Request(limit=limit).layout()
-    for number, path in enumerate(paths):
+    request = Request(limit=limit, output=output_format(output, as_json))
+    writer = Writer(request.output, PRESENTATION, request.layout(), many=len(paths) > 1)
+    for path in paths:
         try:
-            with TerminalProgress(quiet=as_json) as progress:
+            with TerminalProgress(quiet=request.output is not Format.TEXT) as progress:
                 verification = verify_path(
                     path,
                     for_serving=purpose is Purpose.SERVING,
@@ -97,15 +98,8 @@ def verify(
             code = max(code, tell(error, debug=debug))
             continue
         code = max(code, _exit_code(verification, strict=strict))
-        document = describe_verification(verification)
-        documents.append(document)
-        if not as_json:
-            write_lines([""] if number and len(documents) > 1 else [])
-            write_lines(verification_lines(document, layout))
-    if as_json and (documents or len(paths) > 1):
-        from tfartifacts.report.json_text import json_lines
-
-        write_lines(json_lines(documents, many=len(paths) > 1))
+        writer.write(describe_verification(verification))
+    writer.end()
     return code
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tfartifacts.report.blocks import Block, Table
-from tfartifacts.report.tables import Column
+from tfartifacts.report.blocks import Block, Facts, Heading, Statement
+from tfartifacts.report.layout import Layout
+from tfartifacts.report.units import count
 from tfartifacts.report.view import Document
 
 if TYPE_CHECKING:
@@ -14,13 +15,8 @@ if TYPE_CHECKING:
     from tfartifacts.report.csv_text import Rows
 
 KEYS = ("severity", "code", "path", "offset", "name", "message")
-
-_COLUMNS = (
-    Column("severity"),
-    Column("code"),
-    Column("where", elastic=True),
-    Column("finding", elastic=True, prose=True, below=True),
-)
+_RANK = {"error": 0, "warning": 1, "note": 2}
+_SEVERITY_WIDTH = 9
 
 
 def describe_finding(finding: Finding) -> Document:
@@ -29,13 +25,25 @@ def describe_finding(finding: Finding) -> Document:
     return {**document, "severity": finding.severity.value}
 
 
-def findings_blocks(findings: Sequence[Document], title: str = "Findings") -> Iterator[Block]:
-    """A table of described findings; a word where there are none."""
-    rows = [
-        [finding["severity"], finding["code"], _place(finding), finding["message"]]
-        for finding in findings
-    ]
-    yield Table(title, _COLUMNS, rows, empty="none")
+def findings_blocks(
+    findings: Sequence[Document],
+    layout: Layout,
+    title: str = "Findings",
+    own_path: str | None = None,
+) -> Iterator[Block]:
+    """Described findings, worst first: severity, place, message, code. Nothing where none are.
+
+    `own_path` is the one that all is about, which need not be said again.
+    """
+    if not findings:
+        return
+    ordered = sorted(findings, key=lambda finding: _RANK[finding["severity"]])
+    shown = ordered[: layout.limit] if layout.limit else ordered
+    yield Heading(title)
+    told = [(finding["severity"], _told(finding, own_path)) for finding in shown]
+    yield Facts(told, _SEVERITY_WIDTH)
+    if len(shown) < len(ordered):
+        yield Statement(f"... {count(len(ordered) - len(shown))} more, --limit 0 shows all")
 
 
 def finding_rows(document: Document) -> Rows:
@@ -45,7 +53,9 @@ def finding_rows(document: Document) -> Rows:
     return Rows(KEYS, document["findings"])
 
 
-def _place(finding: Document) -> str:
+def _told(finding: Document, own_path: str | None) -> str:
+    path = None if finding["path"] == own_path else finding["path"]
     offset = finding["offset"]
-    parts = [finding["path"], None if offset is None else f"byte {offset}", finding["name"]]
-    return ": ".join(part for part in parts if part)
+    place = [path, None if offset is None else f"byte {offset}"]
+    told = ": ".join([*(part for part in place if part), finding["message"]])
+    return f"{told} [{finding['code']}]"

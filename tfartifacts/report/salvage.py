@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tfartifacts.report.conversions import conversion_lines, describe_conversion
 from tfartifacts.report.escape import printable
-from tfartifacts.report.finding_rows import describe_finding
+from tfartifacts.report.finding_blocks import describe_finding
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.tables import Column
 from tfartifacts.report.units import counted

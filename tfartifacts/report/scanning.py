@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tfartifacts.report.escape import printable
+from tfartifacts.report.blocks import Block, Facts, Heading, Notes, Table
 from tfartifacts.report.findings import describe_error
+from tfartifacts.report.formats import Presentation
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.tables import Column
 from tfartifacts.report.units import counted
@@ -20,6 +21,7 @@ from tfartifacts.report.view import Document
 
 if TYPE_CHECKING:
     from tfartifacts.checks.scan import Row, Scan
+    from tfartifacts.report.csv_text import Rows
 
 SCHEMA = 1
 _MOST_LEVELS = 4  # of nested graphs that are named
@@ -83,74 +85,98 @@ def _describe(row: Row) -> Document:
     }
 
 
-def scan_lines(scan: Scan, layout: Layout, *, complete: bool = False) -> Iterator[str]:
-    """The lines for a person: errors and warnings, with `complete` what is explained too."""
-    for line in _lines(scan, layout, complete):
-        yield printable(line, ascii_only=layout.ascii_only)
-
-
-def _lines(scan: Scan, layout: Layout, complete: bool) -> Iterator[str]:
-    others = [row for row in scan.rows if not row.is_error and not row.is_warning]
-    yield f"Scan of {layout.safe(scan.path or '')}"
-    yield from layout.facts(
+def scan_blocks(document: Document, layout: Layout) -> Iterator[Block]:
+    """Hits and warnings; what is explained too, if the section `all` was asked for."""
+    complete = layout.shows("all", usually=False)
+    by_severity: dict[str, list[Document]] = {"error": [], "warning": [], "note": []}
+    for row in document["rows"]:
+        by_severity["note" if row["is_allowed"] else row["severity"]].append(row)
+    others = by_severity["note"]
+    yield Heading(f"Scan of {document['path'] or ''}", 1)
+    yield Facts(
         [
-            ("result", _result(scan)),
-            ("looked at", _looked_at(scan)),
+            ("result", _result(document)),
+            ("looked at", _looked_at(document)),
             ("explained", _explained(others, complete)),
         ]
     )
-    yield from layout.notes(scan.notes)
-    yield from layout.table("Hits", _COLUMNS, [_cells(row) for row in scan.errors])
-    yield from layout.table("Warnings", _COLUMNS, [_cells(row) for row in scan.warnings])
+    yield Notes(document["notes"])
+    yield Table("Hits", _COLUMNS, [_cells(row) for row in by_severity["error"]])
+    yield Table("Warnings", _COLUMNS, [_cells(row) for row in by_severity["warning"]])
     if complete:
-        yield from layout.table("Explained", _COLUMNS, [_cells(row) for row in others])
+        yield Table("Explained", _COLUMNS, [_cells(row) for row in others])
 
 
-def _result(scan: Scan) -> str:
-    parts = [f"{name} {count}" for name, count in scan.counts.items()]
-    text = ": ".join([counted(len(scan.errors), "hit"), ", ".join(parts)]) if parts else "no hits"
-    if scan.warnings:
-        text += f"; {counted(len(scan.warnings), 'warning')}"
-    if scan.problems:
-        text += f"; {counted(len(scan.problems), 'part')} damaged and not looked at"
+def _result(document: Document) -> str:
+    hits, warnings = document["num_errors"], document["num_warnings"]
+    parts = ", ".join(f"{name} {number}" for name, number in document["counts"].items())
+    text = f"{counted(hits, 'hit')}: {parts}" if parts else "no hits"
+    if warnings:
+        text += f"; {counted(warnings, 'warning')}"
+    if document["problems"]:
+        text += f"; {counted(len(document['problems']), 'part')} damaged and not looked at"
     return text
 
 
-def _looked_at(scan: Scan) -> str:
-    parts = [counted(scan.num_nodes, "node"), counted(scan.num_functions, "function")]
-    if scan.num_nested_graphs:
-        parts.append(counted(scan.num_nested_graphs, "nested graph"))
-    return f"{counted(scan.num_graphs, 'graph')}: {', '.join(parts)}" if scan.num_graphs else ""
+def _looked_at(document: Document) -> str:
+    parts = [counted(document["num_nodes"], "node"), counted(document["num_functions"], "function")]
+    if document["num_nested_graphs"]:
+        parts.append(counted(document["num_nested_graphs"], "nested graph"))
+    graphs = document["num_graphs"]
+    return f"{counted(graphs, 'graph')}: {', '.join(parts)}" if graphs else ""
 
 
-def _explained(others: Sequence[Row], complete: bool) -> str:
+def _explained(others: Sequence[Document], complete: bool) -> str:
     if not others:
         return ""
-    allowed = sum(1 for row in others if row.is_allowed)
+    allowed = sum(row["is_allowed"] for row in others)
     text = f"{counted(len(others), 'thing')} without alarm"
     if allowed:
         text += f", {allowed} of them allowed"
     return text if complete else f"{text}; --show all lists them"
 
 
-def _cells(row: Row) -> list[str]:
-    names = ", ".join(row.callers[:3]) + (", ..." if len(row.callers) > 3 else "")
-    reached = f"{_REACHES[row.reach.value]} {names}".rstrip(": ") if names else ""
-    what = row.explanation if not row.target else f"{row.explanation}: {row.target}"
-    if row.is_allowed:
+def _cells(row: Document) -> list[str]:
+    callers = row["callers"]
+    names = ", ".join(callers[:3]) + (", ..." if len(callers) > 3 else "")
+    reached = f"{_REACHES[row['reach']]} {names}".rstrip(": ") if names else ""
+    what = f"{row['explanation']}: {row['target']}" if row["target"] else row["explanation"]
+    if row["is_allowed"]:
         what += " (allowed)"
-    reached = reached or _REACHES[row.reach.value].rstrip(":")
-    return [row.capability.value, row.op, reached, _where(row), what]
+    reached = reached or _REACHES[row["reach"]].rstrip(":")
+    return [row["capability"], row["op"], reached, _where(row), what]
 
 
-def _where(row: Row) -> str:
+def _where(row: Document) -> str:
     """`meta graph: function: nested > in > node and 3 more`."""
     # A part that is a file lies in the folder that the first line names.
-    part = row.part.rpartition("/")[2]
-    shown = [name for name in (part, row.function) if name]
-    nesting = list(row.nesting)
+    part = row["part"].rpartition("/")[2]
+    shown = [name for name in (part, row["function"]) if name]
+    nesting = row["nesting"]
     if len(nesting) > _MOST_LEVELS:
         nesting = [*nesting[:2], "...", *nesting[-2:]]
-    path = " > ".join([*nesting, *row.nodes[:1]])
-    more = f" and {row.num_nodes - 1:,} more" if row.num_nodes > 1 else ""
+    path = " > ".join([*nesting, *row["nodes"][:1]])
+    more = f" and {row['num_nodes'] - 1:,} more" if row["num_nodes"] > 1 else ""
     return ": ".join([*shown, path]) + more
+
+
+_ROW_KEYS = tuple(
+    "severity capability op reach callers function nesting nodes num_nodes target explanation part "
+    "is_allowed".split()
+)
+
+
+def scan_rows(document: Document) -> Rows:
+    """Every row, explained ones included; names in a list with spaces between."""
+    from tfartifacts.report.csv_text import Rows
+
+    def flat(row: Document) -> Document:
+        return {
+            key: " ".join(value) if isinstance(value := row[key], list) else value
+            for key in _ROW_KEYS
+        }
+
+    return Rows(_ROW_KEYS, [flat(row) for row in document["rows"]])
+
+
+PRESENTATION = Presentation(scan_blocks, scan_rows)

@@ -9,9 +9,10 @@ from tfartifacts.checks.state_repair import Repair
 from tfartifacts.checks.states import ExaminedState
 from tfartifacts.model.checkpoints import CheckpointState
 from tfartifacts.report.escape import printable
-from tfartifacts.report.finding_rows import describe_finding, finding_lines
+from tfartifacts.report.finding_blocks import describe_finding, findings_blocks
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.tables import Column
+from tfartifacts.report.text import block_lines
 from tfartifacts.report.units import counted, readable_time, utc
 from tfartifacts.report.view import Document
 
@@ -84,7 +85,11 @@ def _lines(document: Document, layout: Layout) -> Iterator[str]:
         Column(""),
     )
     yield from layout.table("Entries", columns, _rows(document), empty="none")
-    yield from finding_lines(document["findings"], layout)
+    if document["findings"]:
+        yield ""
+    title = "Found before" if document["fixed"] else "Found"
+    found = findings_blocks(document["findings"], layout, title, document["path"])
+    yield from block_lines(found, layout)
     if not any(finding["severity"] != Severity.NOTE.value for finding in document["findings"]):
         yield from layout.notes(["TensorFlow finds the latest checkpoint"])
     if document["notes"]:

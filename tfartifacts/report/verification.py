@@ -1,4 +1,4 @@
-"""What `verify` found, as a document and as text."""
+"""What `verify` found, as a document and as blocks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tfartifacts.report.escape import printable, shell_quote
-from tfartifacts.report.finding_rows import describe_finding, finding_lines
+from tfartifacts.report.blocks import Block, Command, Facts, Heading
+from tfartifacts.report.finding_blocks import describe_finding, finding_rows, findings_blocks
+from tfartifacts.report.formats import Presentation
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.units import count, counted, size
 from tfartifacts.report.view import Document
@@ -53,24 +54,18 @@ def _checkpoint(checked: CheckedCheckpoint) -> Document:
     }
 
 
-def verification_lines(document: Document, layout: Layout) -> Iterator[str]:
-    """The verdict first, what was looked at, then the findings, worst first."""
-    for line in _lines(document, layout):
-        yield printable(line, ascii_only=layout.ascii_only)
-
-
-def _lines(document: Document, layout: Layout) -> Iterator[str]:
-    yield f"{document['path']}: {_verdict_in_words(document)}"
+def verification_blocks(document: Document, layout: Layout) -> Iterator[Block]:
+    """The verdict first, what was looked at, then the findings, and what to do."""
+    yield Heading(f"{document['path']}: {_verdict_in_words(document)}", 1)
     checkpoints = document["checkpoints"]
-    yield from layout.facts([("checked", _checked(checkpoints))])
-    yield from finding_lines(document["findings"], layout)
+    yield Facts([("checked", _checked(checkpoints))])
+    yield from findings_blocks(document["findings"], layout)
     for checkpoint in checkpoints:
         if checkpoint["damaged"] and checkpoint["intact"]:
-            yield from _salvage_lines(checkpoint)
+            yield _salvage(checkpoint)
     if any(_is_of_state_file(finding) for finding in document["findings"]):
-        yield ""
-        yield "To repair the state file"
-        yield f"  tfartifacts state {shell_quote(document['path'])} --fix"
+        words = ("tfartifacts", "state", document["path"], "--fix")
+        yield Command("To repair the state file", words)
 
 
 def _verdict_in_words(document: Document) -> str:
@@ -95,9 +90,13 @@ def _checked(checkpoints: Sequence[Document]) -> str:
     return f"{counted(tensors, 'tensor')}, {size(nbytes)}{where}"
 
 
-def _salvage_lines(checkpoint: Document) -> Iterator[str]:
+def _salvage(checkpoint: Document) -> Command:
     intact = len(checkpoint["intact"])
     total = intact + len(checkpoint["damaged"])
-    yield ""
-    yield f"To keep the {count(intact)} of {count(total)} variables that are intact"
-    yield f"  tfartifacts salvage {shell_quote(checkpoint['prefix'])} DESTINATION"
+    return Command(
+        f"To keep the {count(intact)} of {count(total)} variables that are intact",
+        ("tfartifacts", "salvage", checkpoint["prefix"], "DESTINATION"),
+    )
+
+
+PRESENTATION = Presentation(verification_blocks, finding_rows)
