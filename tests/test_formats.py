@@ -282,7 +282,7 @@ def test_a_page_forbids_scripts_and_whatever_lies_elsewhere(
 def missing(shown: str) -> list[str]:
     """The odd names that a text does not show; blanks count as one, as they are laid out."""
     words = " ".join(shown.split())
-    return [name for name in ODD_NAMES if " ".join(cell(name).split()) not in words]
+    return [name for name in ODD_NAMES if " ".join(printable(name).split()) not in words]
 
 
 @pytest.mark.parametrize("output", Format)
