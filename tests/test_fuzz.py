@@ -17,7 +17,7 @@ from tfartifacts.errors import ChecksumError, FormatError
 from tfartifacts.formats.table import open_table
 from tfartifacts.storage.files import BytesSource
 
-CHANGES = 300  # of each target
+CHANGES = 200  # of each target
 
 
 def test_the_command_knows_every_target() -> None:

@@ -5,6 +5,7 @@ The test names what is true now; see tests/fuzz for how they were found.
 
 from __future__ import annotations
 
+import pickle
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tfartifacts.formats.meta_graph import encode_meta_graph, read_meta_graph, s
 from tfartifacts.formats.saved_model import read_saved_model, splice_saved_model
 from tfartifacts.formats.saved_object_graph import signature_keys, with_signature_keys
 from tfartifacts.formats.slices import read_extents
-from tfartifacts.formats.table import parse_block, write_table
+from tfartifacts.formats.table import open_table, write_table
 from tfartifacts.formats.tensor_bundle import read_index
 from tfartifacts.formats.tensor_proto import EncodedTensor
 from tfartifacts.formats.v1_checkpoint import read_v1_checkpoint
@@ -32,7 +33,6 @@ from tfartifacts.formats.wire import (
     put_fixed32,
     put_integer,
     put_text,
-    varint,
 )
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.saved_models import AssetFile
@@ -195,6 +195,24 @@ def test_long_keys_may_repeat_as_often_as_writers_let_them() -> None:
     entries = [(key, b"") for key in keys]
     target: Target = TARGETS["table"]
     assert target.examine(write_table(entries))
+
+
+def test_a_block_is_read_once_for_all_values_that_are_asked_for_in_turn() -> None:
+    entries = [(b"%05d" % number, b"v%d" % number) for number in range(10_000)]
+    reads: list[int] = []
+
+    class Recording(BytesSource):
+        def read(self, offset: int, size: int) -> bytes:
+            reads.append(offset)
+            return super().read(offset, size)
+
+    table = open_table(Recording("t", write_table(entries)))
+    opened = len(reads)
+    assert [(key, table.get(key)) for key, _ in entries] == entries
+    assert len(reads) - opened == len(table.index) < 5
+    assert pickle.loads(pickle.dumps(open_table(BytesSource("t", write_table(entries))))).get(
+        b"00007"
+    )
 
 
 def test_unknown_fields_of_a_node_take_time_in_proportion() -> None:

@@ -114,12 +114,18 @@ ROUND_TRIPS: dict[str, tuple[str, ...]] = {
 }
 
 
+# Hashes, checks, and readers of what is only looked at, by their own tests.
+NO_CODECS = frozenset(
+    "farmhash keras_metadata mlir_bytecode saved_functions sorted_maps tensor_checks".split()
+)
+
+
 def test_every_format_has_a_round_trip() -> None:
     folder = PROJECT / "tfartifacts" / "formats"
     modules = {path.stem for path in folder.glob("*.py")} | {
         path.parent.name for path in folder.glob("*/__init__.py")
     }
-    assert modules - {"__init__"} == set(ROUND_TRIPS)
+    assert modules - {"__init__"} - NO_CODECS == set(ROUND_TRIPS)
 
 
 @pytest.mark.parametrize("name", sorted({test for tests in ROUND_TRIPS.values() for test in tests}))
@@ -386,7 +392,10 @@ def test_signature_keys_change_and_nothing_else(
 def test_messages_come_back_from_their_text(message: Any) -> None:
     data = canonical(message)
     text = schema.binary_to_text("MetaGraphDef", data)
-    assert schema.text_to_binary("MetaGraphDef", text) == data
+    again = schema.text_to_binary("MetaGraphDef", text)
+    # Text has one NaN, whatever its sign.
+    assert again == data or b"nan" in text
+    assert schema.binary_to_text("MetaGraphDef", again) == text
 
 
 @settings(max_examples=60)

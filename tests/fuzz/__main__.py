@@ -11,9 +11,10 @@ import hashlib
 import importlib.util
 import os
 import random
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,21 @@ def main(arguments: Sequence[str]) -> int:
         return _try(options.target, files)
     if importlib.util.find_spec("atheris") is None:
         parser.exit(MISSING_EXTRA, "error: atheris is not installed; pip install atheris\n")
-    with tempfile.TemporaryDirectory() as forgotten:
-        folder = options.paths[0] if options.paths else forgotten
-        _fuzz(options, folder)
-    return 0
+    # In memory where the system has such a place: some targets write a file for each input.
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(prefix="tfartifacts-fuzz-", dir=memory) as forgotten:
+        return _in_a_process_of_its_own(lambda: _fuzz(options, forgotten))
+
+
+def _in_a_process_of_its_own(fuzz: Callable[[], None]) -> int:
+    """The fuzzer ends its process where it stands; whoever called it has to clean up."""
+    child = os.fork()
+    if child == 0:
+        fuzz()
+        os._exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the fuzzer ends by it, and says what it did
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _try(name: str, files: Sequence[str]) -> int:
@@ -54,7 +66,9 @@ def _try(name: str, files: Sequence[str]) -> int:
     return 0
 
 
-def _fuzz(options: argparse.Namespace, folder: str) -> None:
+def _fuzz(options: argparse.Namespace, forgotten: str) -> None:
+    tempfile.tempdir = forgotten
+    folder = options.paths[0] if options.paths else os.path.join(forgotten, "corpus")
     atheris: Any = importlib.import_module("atheris")
     # What is imported in here tells the fuzzer which of its branches were taken.
     with atheris.instrument_imports(include=["tfartifacts"]):

@@ -304,6 +304,8 @@ def wire_messages() -> list[bytes]:
         b"",
         b"\x08\x96\x01",
         group + b"\x1d\x00\x00\x80\x3f",
+        b"\x0b\x13" + group + b"\x14\x0c",
+        b"\x0b" * 100 + b"\x0c" * 100,
         b"\x09" + bytes(8),
         b"\x32\x04\x01\xac\x02\x03",
     ]

@@ -56,7 +56,9 @@ def examine_text(data: bytes) -> bool:
         text = binary_to_text(kind, binary)
     except TfArtifactsError as error:
         raise AssertionError(f"no text of what was text: {error}") from error
-    assert text_to_binary(kind, text) == binary
+    again = text_to_binary(kind, text)
+    assert again == binary or b"nan" in text  # text has one NaN, whatever its sign
+    assert binary_to_text(kind, again) == text
     return True
 
 

@@ -23,8 +23,8 @@ file; here every byte of the file is accounted for, so that any damage is seen.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
@@ -83,6 +83,12 @@ class Table:
 
     source: Source
     index: tuple[tuple[bytes, Handle], ...]
+    _recent: list[tuple[Handle, Mapping[bytes, bytes]]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Table, (self.source, self.index)
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """All keys and values, in order. Raises ChecksumError, FormatError for damage."""
@@ -113,18 +119,28 @@ class Table:
         return entries[0] if entries else None
 
     def get(self, key: bytes) -> bytes | None:
-        """The value of a key; None where it is missing. Reads one block."""
+        """The value of a key; None where it is missing. Reads one block, unless it just did."""
         from bisect import bisect_left
 
         position = bisect_left(self.index, key, key=lambda entry: entry[0])
         if position == len(self.index):
             return None
-        handle = self.index[position][1]
+        return self._block(self.index[position][1]).get(key)
+
+    def _block(self, handle: Handle) -> Mapping[bytes, bytes]:
+        """A block's entries; those of the last one that was asked for are kept.
+
+        A block may hold thousands of values, which are asked for one by one.
+        """
+        for known, entries in self._recent:
+            if known == handle:
+                return entries
         with located(self.source.path, handle.offset):
-            for found, value in parse_block(read_block(self.source, handle)):
-                if found == key:
-                    return value
-        return None
+            # Of equal keys the first one holds, as for TensorFlow.
+            block = dict(reversed(parse_block(read_block(self.source, handle))))
+        if len(block) > 1:  # a value that has a block of its own is large
+            self._recent[:] = [(handle, block)]
+        return block
 
 
 def order_faults(
@@ -272,11 +288,7 @@ def read_block(source: Source, handle: Handle, end: int | None = None) -> bytes:
 
 
 def parse_block(contents: bytes) -> list[tuple[bytes, bytes]]:
-    """Keys and values of a block's contents, in order.
-
-    Raises FormatError for lengths that reach past the block, and for keys that together are many
-    times as long as it.
-    """
+    """Keys and values of a block's contents, in order."""
     end = _entries_end(contents)
     entries: list[tuple[bytes, bytes]] = []
     append = entries.append
