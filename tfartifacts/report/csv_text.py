@@ -58,6 +58,8 @@ def csv_cell(value: Any, ascii_only: bool = False) -> str:
     """What the cell holds; the quotes around it are for the writer."""
     if value is None:
         return ""
+    if type(value) is int:
+        return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return compact(value).strip('"')
     if not isinstance(value, str):
