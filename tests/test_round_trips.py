@@ -75,6 +75,7 @@ ROUND_TRIPS: dict[str, tuple[str, ...]] = {
         "test_round_trips.test_variable_defs_come_back",
         "test_round_trips.test_what_is_not_edited_is_spliced_byte_for_byte",
     ),
+    "manifest": ("test_manifest.test_any_manifest_comes_back",),
     "object_graph": ("test_object_graph.test_object_graphs_mean_what_protobuf_says",),
     "saved_model": (
         "test_saved_model.test_saved_models_come_back",
@@ -116,7 +117,7 @@ ROUND_TRIPS: dict[str, tuple[str, ...]] = {
 
 # Hashes, checks, and readers of what is only looked at, by their own tests.
 NO_CODECS = frozenset(
-    "farmhash keras_metadata mlir_bytecode saved_functions sorted_maps tensor_checks".split()
+    "farmhash fingerprint keras_metadata mlir_bytecode saved_functions sorted_maps tensor_checks".split()
 )
 
 
