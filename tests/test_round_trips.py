@@ -117,7 +117,8 @@ ROUND_TRIPS: dict[str, tuple[str, ...]] = {
 
 # Hashes, checks, and readers of what is only looked at, by their own tests.
 NO_CODECS = frozenset(
-    "farmhash fingerprint keras_metadata mlir_bytecode saved_functions sorted_maps tensor_checks".split()
+    "farmhash fingerprint keras_metadata mlir_bytecode saved_functions sorted_maps "
+    "tensor_checks".split()
 )
 
 

@@ -63,6 +63,11 @@ def verification_blocks(document: Document, layout: Layout) -> Iterator[Block]:
     for checkpoint in checkpoints:
         if checkpoint["damaged"] and checkpoint["intact"]:
             yield _salvage(checkpoint)
+        elif any(_is_of_block(finding, checkpoint["prefix"]) for finding in document["findings"]):
+            # Most indexes are one block, which a flipped bit takes away with all names.
+            words = ("tfartifacts", "salvage", checkpoint["prefix"], "DESTINATION")
+            title = "To keep the tensors that fit their own checksums, by names that nothing checks"
+            yield Command(title, (*words, "--unchecked-names"))
     if any(_is_of_state_file(finding) for finding in document["findings"]):
         words = ("tfartifacts", "state", document["path"], "--fix")
         yield Command("To repair the state file", words)
@@ -74,6 +79,10 @@ def _verdict_in_words(document: Document) -> str:
     if document["verdict"] == "clean":
         return f"no errors, {found}" if found else "clean"
     return f"unreadable, {found}" if document["verdict"] == "unreadable" else found
+
+
+def _is_of_block(finding: Document, prefix: str) -> bool:
+    return finding["code"] == "block-checksum" and finding["path"] == prefix + ".index"
 
 
 def _is_of_state_file(finding: Document) -> bool:
