@@ -82,7 +82,7 @@ def _verdict_in_words(document: Document) -> str:
 
 
 def _is_of_block(finding: Document, prefix: str) -> bool:
-    return finding["code"] == "block-checksum" and finding["path"] == prefix + ".index"
+    return (finding["code"], finding["path"]) == ("block-checksum", prefix + ".index")
 
 
 def _is_of_state_file(finding: Document) -> bool:
