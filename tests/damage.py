@@ -1,8 +1,8 @@
 """Random damage against what verifies: `python -m tests.damage [--cases N] [--seed N]`.
 
 Each victim is a file of a fixture; each case damages a copy of it in one way (a bit flipped, bytes
-set, ranges cut, zeroed, deleted, inserted, copied elsewhere), then scans and verifies what it is of,
-with a manifest beside it. Printed is, for each victim, how many of the damages were told.
+set, ranges cut, zeroed, deleted, inserted, copied elsewhere), then scans and verifies what it
+belongs to, with a manifest beside it. Printed is, for each victim, how many were told.
 """
 
 # ruff: noqa: T201 - a program for people at a terminal.
