@@ -26,7 +26,7 @@ from tests.formats import assert_visible, shown_by_csv, shown_by_html, shown_by_
 from tests.odd_names import IN_GRAPHS, ODD_NAMES, SOFTMAX, write_odd_artifacts
 from tests.test_report_describe import graph, info, meta_graph
 from tfartifacts.__main__ import run
-from tfartifacts.cli.errors import DAMAGED, DONE, NOT_FOUND, USAGE
+from tfartifacts.cli.errors import DAMAGED, DONE, FINDING, NOT_FOUND, USAGE
 from tfartifacts.cli.output import write_error
 from tfartifacts.convert.signatures import unfed_notes
 from tfartifacts.errors import ExecutionError
@@ -80,6 +80,34 @@ COMMANDS: dict[str, tuple[Arguments, Sequence[str], int]] = {
     ),
     "values": (lambda odd: ["inspect", odd.checkpoints, "--values=*"], ALL_FORMATS, DONE),
     "several": (lambda odd: ["inspect", odd.checkpoints, odd.checkpoints], ALL_FORMATS, DONE),
+    "verify a folder": (lambda odd: ["verify", odd.checkpoints], ALL_FORMATS, FINDING),
+    "verify a SavedModel": (lambda odd: ["verify", odd.saved_model], ALL_FORMATS, FINDING),
+    "verify for serving": (
+        lambda odd: ["verify", odd.saved_model, "--for=serving"],
+        TEXT_AND_JSON,
+        FINDING,
+    ),
+    "scan a folder": (
+        lambda odd: ["scan", odd.checkpoints, odd.checkpoints, "--show=all"],
+        ALL_FORMATS,
+        FINDING,
+    ),
+    "scan a SavedModel": (
+        lambda odd: ["scan", odd.saved_model, "--show=all"],
+        ALL_FORMATS,
+        FINDING,
+    ),
+    "state": (lambda odd: ["state", odd.checkpoints], TEXT_AND_JSON, DONE),
+    "manifest --dry-run": (
+        lambda odd: ["manifest", odd.checkpoints, "--dry-run"],
+        TEXT_AND_JSON,
+        DONE,
+    ),
+    "salvage --dry-run": (
+        lambda odd: ["salvage", odd.checkpoints, f"{odd.new}3/m", "--dry-run"],
+        TEXT_AND_JSON,
+        DONE,
+    ),
     "signature list": (lambda odd: ["signature", "list", odd.saved_model], TEXT_AND_JSON, DONE),
     "convert": (
         lambda odd: ["convert", odd.checkpoints, odd.new, "--overwrite", *NAMED],
