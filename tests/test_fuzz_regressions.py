@@ -51,6 +51,7 @@ INPUTS = {
         "object_graph",
         "0a19 0a17 08f7ffffffffffffffff01 120a 7369676e617475726573",
     ),
+    "an int4 with more bits than 4": ("tensor_proto", "081d 22012e"),
     "a string constant without a value": ("tensor_proto", "0807"),
     "one string with a NUL at its end for two": ("tensor_proto", "0807 1204 1202 0802 4202 6100"),
 }
@@ -175,6 +176,13 @@ def test_one_string_stands_for_all_with_every_byte_of_it() -> None:
     array = EncodedTensor(put_integer(1, 7) + shape + put_bytes(8, b"a\0")).read()
     assert array.dtype == np.dtype(object)
     assert array.tolist() == [b"a\0", b"a\0"]
+
+
+def test_bits_above_those_of_a_type_are_dropped_from_content_too() -> None:
+    for field in (put_bytes(4, b"\x2e"), put_bytes(7, b"\x2e")):
+        array = EncodedTensor(put_integer(1, 29) + field).read()  # int4
+        assert array.tobytes() == b"\x0e"
+        assert array.tolist() == -2
 
 
 # ---------------------------------------------------------------- work in proportion

@@ -160,9 +160,9 @@ def decode_tensor(message: Message, dtype: DType, shape: Shape, *, complete: boo
                 f"found {len(content)} bytes of tensor content, expected {elements} elements of "
                 f"{dtype.itemsize}"
             )
-        values = _little_endian(content, numpy_dtype)
+        values = _low_bits(_little_endian(content, numpy_dtype), dtype)
     else:
-        values = _typed_values(message, dtype)
+        values = _low_bits(_typed_values(message, dtype), dtype)
     if len(values) == elements:
         return shaped(values, shape)
     if complete or len(values) > elements:
@@ -225,8 +225,17 @@ def _typed_values(message: Message, dtype: DType) -> Any:
     if number == 17:
         return integers.view(np.uint64)
     if dtype.bits is not None and dtype.bits < 8:
-        return (integers.astype(np.uint8) & ((1 << dtype.bits) - 1)).view(numpy_dtype)
+        return integers.astype(np.uint8).view(numpy_dtype)
     return integers.astype(numpy_dtype)
+
+
+def _low_bits(values: Any, dtype: DType) -> Any:
+    """Without the bits above those of the type, which say nothing."""
+    import numpy as np
+
+    if dtype.bits is None or dtype.bits >= 8:
+        return values
+    return (values.view(np.uint8) & ((1 << dtype.bits) - 1)).view(values.dtype)
 
 
 def _little_endian(data: bytes, numpy_dtype: Any) -> Any:
