@@ -335,12 +335,12 @@ HANDLE = varint(0) + varint(len(BLOCK))
         (
             assemble([block_of((b"b", b""), (b"a", b""))], [(b"c", b"\0\x10")]),
             "found key b'a' after b'b'",
-            0,
+            4,
         ),
         (
             assemble([block_of((b"b", b""), (b"b", b""))], [(b"c", b"\0\x0f")]),
             "expected ascending keys",
-            0,
+            4,
         ),
     ],
     ids=shown,
@@ -411,7 +411,7 @@ def test_index_keys_must_ascend() -> None:
         (b"b", Handle(0, len(first)).encoded()),
         (b"b", Handle(len(first) + 5, len(second)).encoded()),
     ]
-    raised(assemble([first, second], index), FormatError, "in the index block")
+    raised(assemble([first, second], index), FormatError, "after b'b', expected ascending keys")
 
 
 def test_unknown_compression_is_refused() -> None:
@@ -529,17 +529,39 @@ def test_tensorflow_writes_the_same_blocks(
     assert sum(len(key) for key, _ in table_of(theirs).index) < len(theirs) / 3
 
 
-def test_keys_that_share_a_long_one_do_not_fill_the_memory() -> None:
-    # 40 KB, of which 6 bytes at a time would stand for a key of 20,000 bytes each.
-    long = b"k" * 20_000
-    entries = b"\0" + varint(len(long)) + b"\0" + long
-    entries += b"".join(varint(20_000) + b"\x01\0" + b"a" for _ in range(4_000))
-    block = entries + struct.pack("<II", 0, 1)
-    with pytest.raises(FormatError, match="share far more than is stored"):
-        parse_block(block)
-
-
 def test_long_names_that_differ_in_a_letter_are_read() -> None:
     names = sorted(b"scope/" * 80 + b"%05d" % number for number in range(5_000))
     table = write_table([(name, b"value") for name in names])
     assert [key for key, _ in open_table(BytesSource("t", table)).entries()] == names
+
+
+# --- restarts, and keys that a small block claims -----------------------------------------------
+
+
+def with_restarts(*restarts: int) -> bytes:
+    """Entries a, b at bytes 0 and 4, then ab at 8, which shares with none; with these restarts."""
+    entries = b"\0\1\0a" + b"\0\1\0b" + b"\1\1\0c"
+    return entries + b"".join(n.to_bytes(4, "little") for n in (*restarts, len(restarts)))
+
+
+@pytest.mark.parametrize("restarts", [(0,), (0, 4)])
+def test_a_restart_is_the_beginning_of_an_entry_with_its_whole_key(
+    restarts: tuple[int, ...],
+) -> None:
+    assert [key for key, _ in parse_block(with_restarts(*restarts))] == [b"a", b"b", b"bc"]
+
+
+@pytest.mark.parametrize("restarts", [(), (4,), (0, 0), (4, 0), (0, 1), (0, 8), (0, 12), (0, 99)])
+def test_a_restart_elsewhere_is_refused(restarts: tuple[int, ...]) -> None:
+    # TensorFlow looks names up by way of them, and would find what is not listed.
+    with pytest.raises(FormatError, match="restart"):
+        parse_block(with_restarts(*restarts))
+
+
+def test_a_small_block_cannot_claim_many_bytes_of_keys() -> None:
+    long = b"k" * 65536
+    entries = varint(0) + varint(len(long)) + b"\0" + long
+    for number in range(5000):
+        entries += varint(len(long)) + b"\2\0" + number.to_bytes(2, "big")
+    with pytest.raises(FormatError, match="far more bytes of keys"):
+        parse_block(entries + bytes(4) + b"\1\0\0\0")

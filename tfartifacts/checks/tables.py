@@ -16,7 +16,6 @@ from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.table import (
     EMPTY_BLOCK,
     FOOTER_SIZE,
-    MOST_EXPANDED,
     RESTART_INTERVAL,
     TRAILER_SIZE,
     Handle,
@@ -24,6 +23,7 @@ from tfartifacts.formats.table import (
     Table,
     check_metaindex,
     layout_faults,
+    most_shared,
     order_faults,
     parse_block,
     parse_handle,
@@ -152,7 +152,9 @@ class WalkedTable:
         self._count(handle)
         try:
             return DataBlock(
-                handle, parse_block(read_block(self.source, handle, self._end)), is_sound=True
+                handle,
+                parse_block(read_block(self.source, handle, self._end), in_order=False),
+                is_sound=True,
             )
         except FormatError as fault:
             self._tell(_code_of(fault), _naming("a data block", fault), handle.offset)
@@ -197,8 +199,9 @@ def entries_despite(contents: bytes) -> Entries:
 def _as_far_as_it_parses(piece: bytes) -> Entries:
     entries: Entries = []
     key = b""
-    position = expanded = 0
-    while position < len(piece) and expanded < MOST_EXPANDED * len(piece):
+    position = 0
+    room = most_shared(len(piece))
+    while position < len(piece) and room > 0:
         try:
             shared, at = read_varint(piece, position, len(piece))
             unshared, at = read_varint(piece, at, len(piece))
@@ -209,7 +212,7 @@ def _as_far_as_it_parses(piece: bytes) -> Entries:
         position = tail + value_size
         if shared > len(key) or position > len(piece):
             break
-        expanded += shared
+        room -= shared
         key = key[:shared] + piece[at:tail]
         entries.append((key, piece[tail:position]))
     return entries

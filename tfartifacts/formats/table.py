@@ -17,7 +17,8 @@ All integers little-endian; keys strictly ascending as unsigned bytes. The metai
 always empty. Sources: tensorflow/core/lib/io/{format,block,table}*.cc, table_format.txt.
 
 TensorFlow checks neither the order of keys, nor the metaindex block, nor that blocks fill the
-file; here every byte of the file is accounted for, so that any damage is seen.
+file; here every byte of the file is accounted for, so that any damage is seen. It looks keys up by
+way of the restarts: where one leads into the middle of an entry, it finds what no list shows.
 """
 
 from __future__ import annotations
@@ -42,9 +43,15 @@ BLOCK_SIZE = 262144  # bytes; a block is closed when its estimated size reaches 
 RESTART_INTERVAL = 16  # entries
 
 MAX_BLOCK_SIZE = 1 << 32  # lengths within a block are 32-bit
-# Times a block's size that its keys may take; a few bytes can repeat a long key. Names as long as a
-# path, of which one letter differs, come to less than 100.
-MOST_EXPANDED = 200
+
+# Bytes that the keys of a block may take from those before them: so many, and so many times the
+# block. An entry of 5 bytes may share all of a key of 1 MiB; a genuine key is shorter than 1 KiB.
+_SHARED_BYTES, _SHARED_TIMES = 1 << 20, 64
+
+
+def most_shared(size: int) -> int:
+    """Bytes that the keys of a block of that size may take from those before them."""
+    return _SHARED_BYTES + _SHARED_TIMES * size
 
 
 class Source(Protocol):
@@ -149,12 +156,12 @@ def order_faults(
     """Keys of a block that do not ascend from `previous`, or rise above the index's key."""
     for key, _ in entries:
         if previous is not None and key <= previous:
-            yield FormatError(
-                f"found key {key!r} after {previous!r}, expected ascending keys", offset=0
-            )
+            yield _descending(key, previous, 0)
         previous = key
     if previous is not None and previous > last_key:
-        yield FormatError(f"found key {previous!r} above the index block's {last_key!r}", offset=0)
+        yield FormatError(
+            f"found key {_shown(previous)} above the index block's {_shown(last_key)}", offset=0
+        )
 
 
 def is_table(tail: bytes) -> bool:
@@ -247,7 +254,8 @@ def layout_faults(
     for (key, _), (following, _) in pairwise(entries):
         if following <= key:
             yield FormatError(
-                f"found {following!r} after {key!r} in the index block, expected ascending keys",
+                f"found {_shown(following)} after {_shown(key)} in the index block, expected "
+                "ascending keys",
                 offset=index.offset,
             )
 
@@ -287,13 +295,19 @@ def read_block(source: Source, handle: Handle, end: int | None = None) -> bytes:
     )
 
 
-def parse_block(contents: bytes) -> list[tuple[bytes, bytes]]:
-    """Keys and values of a block's contents, in order."""
-    end = _entries_end(contents)
+def parse_block(contents: bytes, *, in_order: bool = True) -> list[tuple[bytes, bytes]]:
+    """Keys and values of a block's contents, in order.
+
+    Raises FormatError for keys that do not ascend (unless not `in_order`), for restarts that are
+    none, and for small blocks of very large keys.
+    """
+    restarts, end = _restarts(contents)
     entries: list[tuple[bytes, bytes]] = []
     append = entries.append
+    whole_keys = []  # where entries begin that share nothing
+    room = most_shared(len(contents))
     key = b""
-    position = expanded = 0
+    position = 0
     while position < end:
         start = position
         # Three lengths below 128 are the rule; the loop spends its time here.
@@ -304,19 +318,43 @@ def parse_block(contents: bytes) -> list[tuple[bytes, bytes]]:
             shared, position = read_varint(contents, position, end)
             unshared, position = read_varint(contents, position, end)
             value_size, position = read_varint(contents, position, end)
-            expanded += shared
-            if expanded > MOST_EXPANDED * len(contents):
-                raise FormatError("found keys that share far more than is stored", offset=start)
+            room -= shared
+            if room < 0:
+                raise FormatError(
+                    f"found a block of {len(contents)} bytes with far more bytes of keys",
+                    offset=start,
+                )
         tail = position + unshared
         position = tail + value_size
         if shared > len(key) or position > end:
             raise FormatError("found an entry that reaches past its block", offset=start)
-        key = key[:shared] + contents[tail - unshared : tail]
+        previous = key
+        if shared:
+            key = key[:shared] + contents[tail - unshared : tail]
+        else:
+            key = contents[tail - unshared : tail]
+            whole_keys.append(start)
+        if key <= previous and start and in_order:
+            raise _descending(key, previous, start)
         append((key, contents[tail:position]))
+    if restarts != whole_keys:
+        _check_restarts(restarts, whole_keys)
     return entries
 
 
-def _entries_end(contents: bytes) -> int:
+def _descending(key: bytes, previous: bytes, offset: int) -> FormatError:
+    return FormatError(
+        f"found key {_shown(key)} after {_shown(previous)}, expected ascending keys", offset=offset
+    )
+
+
+def _shown(key: bytes) -> str:
+    """A key as it is told; of a long one, which a hostile file may have, the ends."""
+    return repr(key) if len(key) <= 200 else f"{key[:100]!r}...{key[-60:]!r}"
+
+
+def _restarts(contents: bytes) -> tuple[list[int], int]:
+    """The restarts of a block, and where its entries end."""
     if len(contents) < 4:
         raise FormatError(f"found a block of {len(contents)} bytes, expected 8 or more", offset=0)
     num_restarts = int.from_bytes(contents[-4:], "little")
@@ -326,8 +364,27 @@ def _entries_end(contents: bytes) -> int:
             f"found {num_restarts} restarts, more than the block has room for",
             offset=len(contents) - 4,
         )
+    if num_restarts == 0:
+        raise FormatError("found no restart, expected one or more", offset=len(contents) - 4)
     # Each entry takes 3 bytes, so with a restart array behind it a slice of 3 is always there.
-    return end
+    return list(struct.unpack_from(f"<{num_restarts}I", contents, end)), end
+
+
+def _check_restarts(restarts: list[int], whole_keys: list[int]) -> None:
+    """That a search by way of the restarts, in which each is an entry's begin, ends as a walk.
+
+    Not every entry that shares nothing is a restart; in an empty block there is one at 0.
+    """
+    known = {0, *whole_keys}
+    previous = -1
+    for restart in restarts:
+        if restart <= previous or restart not in known or (previous < 0 and restart):
+            raise FormatError(
+                f"found a restart at {restart} after {max(previous, 0)}, expected the beginning of "
+                "an entry with its whole key",
+                offset=0,
+            )
+        previous = restart
 
 
 class BlockBuilder:
