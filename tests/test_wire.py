@@ -321,3 +321,13 @@ def test_any_bytes_are_refused_where_protobuf_refuses_them(data: bytes) -> None:
         except FormatError as error:
             # Protobuf's parser in C++, TensorFlow's, refuses these; the one in Python does not.
             assert "found field number" in error.message  # noqa: PT017
+
+
+def test_a_message_of_two_byte_fields_is_not_let_grow() -> None:
+    with pytest.raises(FormatError, match="found more than 524288 fields") as caught:
+        Message(b"\x08\x01" * (1 << 20))
+    assert caught.value.offset == 2 * 524288
+
+
+def test_many_fields_of_a_usual_size_are_read() -> None:
+    assert len(Message(b"\x0a\x07usually" * 500_000).spans(1)) == 500_000

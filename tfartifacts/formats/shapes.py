@@ -24,11 +24,12 @@ def read_partial_shape(proto: Message | None) -> PartialShape:
         return ()
     if proto.flag(3):
         return None
-    sizes = [dim.integer(1) for dim in proto.messages(2)]
-    if len(sizes) > MAX_RANK:
+    rank = len(proto.spans(2))
+    if rank > MAX_RANK:
         raise FormatError(
-            f"found {len(sizes)} dimensions, expected at most {MAX_RANK}", offset=proto.start
+            f"found {rank} dimensions, expected at most {MAX_RANK}", offset=proto.start
         )
+    sizes = [dim.integer(1) for dim in proto.messages(2)]
     for size in sizes:
         if size < -1:
             raise FormatError(

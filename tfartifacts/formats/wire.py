@@ -24,6 +24,10 @@ from tfartifacts.model.values import Buffer
 
 MAX_DEPTH = 100  # levels of messages, the limit of protobuf's parsers
 
+# Fields that a message may have: so many, and one for so many bytes. Where each is takes far more
+# room than the two bytes it may consist of.
+_FIELDS, _BYTES_OF_FIELD = 1 << 18, 8
+
 VARINT, FIXED64, LENGTH_DELIMITED, GROUP_START, GROUP_END, FIXED32 = range(6)
 
 _CONTINUED = bytes(range(0x80, 0x100))
@@ -85,6 +89,13 @@ def fields(buffer: Buffer, position: int, end: int) -> Iterator[Field]:
         yield number, wire_type, value, start, payload, position
 
 
+def _at_most(scanned: Iterator[Field], most: int) -> Iterator[Field]:
+    for number, field in enumerate(scanned):
+        if number == most:
+            raise FormatError(f"found more than {most} fields in a message", offset=field[3])
+        yield field
+
+
 def _skip_group(buffer: Buffer, position: int, end: int, number: int) -> int:
     open_groups = [number]
     start = position
@@ -122,7 +133,10 @@ class Message:
         self.end = len(buffer) if end is None else end
         self.depth = depth
         found: dict[int, list[Field]] = {}
-        for field in fields(buffer, start, self.end):
+        scanned = fields(buffer, start, self.end)
+        if self.end - start > 2 * _FIELDS:
+            scanned = _at_most(scanned, _FIELDS + (self.end - start) // _BYTES_OF_FIELD)
+        for field in scanned:
             found.setdefault(field[0], []).append(field)
         self._fields = found
 
