@@ -21,6 +21,7 @@ import pytest
 import tfartifacts as tfa
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.opening import open_to_convert
+from tfartifacts.storage.files import read_range
 
 
 def opened(path: str | os.PathLike[str], kind: str, **options: bool) -> Any:
@@ -774,3 +775,60 @@ def test_yaml_is_no_graph(tmp_path: Path) -> None:
 
 def test_a_path_may_be_bytes(digits: Path) -> None:
     assert tfa.open(bytes(digits / "my_model-4")).kind == "checkpoint"
+
+
+# --- paths that lead out -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recorded", ["/dev/zero-00000-of-00002", "../elsewhere/m", "/etc/passwd"])
+def test_what_a_state_file_names_outside_is_neither_listed_nor_opened(
+    tmp_path: Path, recorded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "{recorded}"\n')
+    touched: list[str] = []
+    for name in ("open", "listdir"):
+        monkeypatch.setattr(os, name, noting(getattr(os, name), touched))
+    assert opened(folder, "checkpoint-directory").latest is None
+    assert str(folder / "checkpoint") in touched
+    assert all(path == str(folder) or path.startswith(f"{folder}/") for path in touched)
+    assert not any(".." in path for path in touched)
+
+
+def noting(call: Callable[..., Any], touched: list[str]) -> Callable[..., Any]:
+    """The call, which notes the path it is given."""
+
+    def noted(path: str, *rest: Any) -> Any:
+        touched.append(path)
+        return call(path, *rest)
+
+    return noted
+
+
+@pytest.mark.parametrize("recorded", ["a\\000b", "x" * 5000, "a/" * 5000 + "m"])
+def test_a_path_that_no_system_takes_is_none(tmp_path: Path, recorded: str) -> None:
+    (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{recorded}"\n')
+    assert opened(tmp_path, "checkpoint-directory").latest is None
+
+
+def test_a_folder_of_assets_that_leads_out_is_not_listed(fixtures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(fixtures / "saved-models" / "two_meta_graphs", folder)
+    (folder / "assets").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "secret").write_text("")
+    for name in ("assets", "assets.extra"):
+        (folder / name).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    model = opened(folder, "saved-model")
+    assert "secret" not in {asset.filename for asset in model.assets}
+    assert not any(file.path.endswith("secret") for file in model.other_files)
+    assert "assets.extra is a link out of the SavedModel: not followed" in model.notes
+
+
+def test_more_than_memory_holds_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "holes"
+    with path.open("wb") as file:
+        file.truncate(1 << 43)
+    with pytest.raises(tfa.UnsupportedError, match="more than there is memory for"):
+        read_range(str(path), 0, 1 << 43)

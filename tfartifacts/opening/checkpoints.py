@@ -1,4 +1,11 @@
-"""Checkpoints by prefix, and folders of them with their state file."""
+"""Checkpoints by prefix, and folders of them with their state file.
+
+Two kinds of paths lead out of a folder. Those that a file names, as a state file does, were chosen
+by whoever wrote it: they are not followed, listed or opened unless `follow_external` says so. And
+links that are members of the artifact themselves, of which caches of models are made: they are
+followed, as TensorFlow does, if they lead to a regular file. Of a file that is none of ours no more
+than its kind is told, and of a tensor no value before its checksum fits.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +49,7 @@ from tfartifacts.opening.prefixes import (
     listing,
     prefixes_in,
 )
-from tfartifacts.storage.files import absolute, describe_file, read_file
+from tfartifacts.storage.files import absolute, can_be_path, describe_file, read_file
 from tfartifacts.storage.recorded_files import find_beside
 
 MAX_INDEX = 1 << 32  # bytes; 40 million variables
@@ -213,17 +220,22 @@ def _resolve_path(
     # People write the name of a member by hand; a prefix does not end so.
     path = without_member_suffix(recorded)
     there = path if os.path.isabs(path) else os.path.join(folder, path)
-    # A V1 Saver with sharded=True recorded a pattern for its shards.
-    there = set_of_shard(there) or there
-    exists = checkpoint_exists(there)
-    if exists and (follow_external or is_inside(there, folder)):
-        return StateEntry(recorded, there, timestamp=timestamp)
+    outside = False
+    if can_be_path(there):
+        if follow_external or is_inside(there, folder):
+            # A V1 Saver with sharded=True recorded a pattern for its shards.
+            there = set_of_shard(there) or there
+            if checkpoint_exists(there):
+                return StateEntry(recorded, there, timestamp=timestamp)
+        else:
+            # Only whether there is something: it is not looked into.
+            outside = any(map(os.path.isfile, (index_file(there), there)))
     # Windows wrote backslashes; os.path would take them for part of the name.
     beside = os.path.join(folder, re.split(r"[/\\]", path)[-1])
     beside = set_of_shard(beside) or beside
-    if beside != there and checkpoint_exists(beside):
-        return StateEntry(recorded, beside, relocated=True, outside=exists, timestamp=timestamp)
-    return StateEntry(recorded, None, outside=exists, timestamp=timestamp)
+    if beside != there and can_be_path(beside) and checkpoint_exists(beside):
+        return StateEntry(recorded, beside, relocated=True, outside=outside, timestamp=timestamp)
+    return StateEntry(recorded, None, outside=outside, timestamp=timestamp)
 
 
 def without_member_suffix(path: str) -> str:

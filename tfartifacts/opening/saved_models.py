@@ -1,4 +1,9 @@
-"""A SavedModel's folder: what lies beside `saved_model.pb`."""
+"""A SavedModel's folder: what lies beside `saved_model.pb`.
+
+Links are followed as TensorFlow follows them: `saved_model.pb`, `variables/` and each file may be
+links, as caches of models lay them. Names that the model gives its assets are looked for in
+`assets/` alone, and a folder that is a link out of the SavedModel is not listed: it may be any.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from tfartifacts.opening.checkpoints import open_checkpoint
 from tfartifacts.opening.messages import parse_message, reading
 from tfartifacts.opening.prefixes import checkpoint_exists, listing, prefixes_in
 from tfartifacts.storage.files import describe_file
+from tfartifacts.storage.recorded_files import is_inside
 
 if TYPE_CHECKING:
     from tfartifacts.formats.sniff import Content
@@ -29,9 +35,10 @@ def read_folder(path: str, file: File, data: bytes, content: Content) -> SavedMo
     saved_model = read_without_variables(path, file, data, content)
     prefix, notes = find_variables(os.path.dirname(path), saved_model.meta_graphs)
     if prefix is None:
-        return replace(saved_model, notes=notes)
+        return replace(saved_model, notes=(*notes, *saved_model.notes))
     checkpoint = open_checkpoint(prefix)
-    return replace(saved_model, checkpoint=checkpoint, notes=(*notes, *checkpoint.notes))
+    notes = (*notes, *checkpoint.notes, *saved_model.notes)
+    return replace(saved_model, checkpoint=checkpoint, notes=notes)
 
 
 def read_without_variables(path: str, file: File, data: bytes, content: Content) -> SavedModel:
@@ -40,12 +47,14 @@ def read_without_variables(path: str, file: File, data: bytes, content: Content)
     with reading(path, content):
         saved_model = layout.read_saved_model(message, path)
     folder = os.path.dirname(path)
+    other_files, notes = _other_files(folder, os.path.basename(path))
     return replace(
         saved_model,
         path=folder or ".",
         file=file,
         assets=_assets(folder, saved_model.meta_graphs),
-        other_files=_other_files(folder, os.path.basename(path)),
+        other_files=other_files,
+        notes=notes,
     )
 
 
@@ -86,25 +95,40 @@ def _assets(folder: str, meta_graphs: Iterable[MetaGraph]) -> tuple[Asset, ...]:
             if asset.tensor_name not in tensors:
                 tensors.append(asset.tensor_name)
     root = os.path.join(folder, layout.ASSETS_FOLDER)
-    present = {os.path.relpath(file.path, root): file for file in _files_below(root)}
+    if is_inside(root, folder):
+        files = _files_below(root)
+    else:
+        named = (os.path.join(root, name) for name in declared if _is_plain(name))
+        files = [file for file in map(describe_file, named) if file is not None]
+    present = {os.path.relpath(file.path, root): file for file in files}
     return tuple(
         Asset(name, tuple(declared.get(name, ())), present.get(name))
         for name in [*declared, *(name for name in present if name not in declared)]
     )
 
 
-def _other_files(folder: str, own: str) -> tuple[File, ...]:
+def _is_plain(name: str) -> bool:
+    """Whether a name leads nowhere but into the folder it is looked for in."""
+    return bool(name) and not os.path.isabs(name) and ".." not in name.split("/")
+
+
+def _other_files(folder: str, own: str) -> tuple[tuple[File, ...], tuple[str, ...]]:
+    """The other files of a SavedModel, and what is to be said of folders that are not entered."""
     known = {own, layout.VARIABLES_FOLDER, layout.ASSETS_FOLDER}
     files = []
+    notes = []
     for name in listing(folder or "."):
         path = os.path.join(folder, name)
         if name in known or re.search(r"\.(index|data-\d+-of-\d+)\Z", name):
             continue
         if name in ("assets.extra", "debug") and os.path.isdir(path):
-            files += _files_below(path)
+            if is_inside(path, folder):
+                files += _files_below(path)
+            else:
+                notes.append(f"{name} is a link out of the SavedModel: not followed")
         elif (file := describe_file(path)) is not None:
             files.append(file)
-    return tuple(files)
+    return tuple(files), tuple(notes)
 
 
 def _files_below(folder: str, most: int = 10_000) -> list[File]:

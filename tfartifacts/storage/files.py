@@ -1,8 +1,9 @@
 """Reading regular files: sizes first, then byte ranges.
 
 A file is opened for each read, so that nothing stays open, sources can be pickled and used from
-several threads. Only regular files are read: a FIFO or device would block or never end, so files
-are opened without blocking and looked at before the first byte is read.
+several threads. Only regular files are read: a FIFO or device would block or never end, and opening
+one may already do something, so files are looked at before they are opened, and, as they may have
+been exchanged meanwhile, opened without blocking and looked at again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from tfartifacts.errors import FormatError, PathNotFoundError
+from tfartifacts.errors import FormatError, PathNotFoundError, UnsupportedError
 from tfartifacts.model.checkpoints import File
 
 CHUNK = 1 << 20  # bytes read at a time when streaming
+MAX_PATH = 4096  # bytes with the final NUL, as Linux has it
+LARGE = 1 << 30  # bytes; the system is asked for more than this before the first is read
 
 
 @contextmanager
@@ -26,18 +29,23 @@ def opened(path: str) -> Iterator[int]:
     Raises PathNotFoundError where it cannot be opened or is no regular file.
     """
     try:
+        _refuse_irregular(path, os.stat(path))
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise not_readable(path, error) from None
     except ValueError:
         raise PathNotFoundError("no such file; the name holds a NUL byte", path=path) from None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise PathNotFoundError("found no regular file, expected one", path=path)
+        _refuse_irregular(path, os.fstat(descriptor))
         yield descriptor
     finally:
         with suppress(OSError):  # nothing was written through it
             os.close(descriptor)
+
+
+def _refuse_irregular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise PathNotFoundError("found no regular file, expected one", path=path)
 
 
 def not_readable(path: str, error: OSError) -> PathNotFoundError:
@@ -72,6 +80,8 @@ def check_range(path: str, offset: int, size: int, file_size: int) -> None:
 
 
 def _read_range(descriptor: int, path: str, offset: int, size: int) -> bytes:
+    if size > LARGE:
+        _refuse_beyond_memory(path, size)
     pieces = []
     while size > 0:
         try:
@@ -85,6 +95,19 @@ def _read_range(descriptor: int, path: str, offset: int, size: int) -> bytes:
         offset += len(piece)
         size -= len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _refuse_beyond_memory(path: str, size: int) -> None:
+    """Raise UnsupportedError for what memory has no room for: a file of holes may have any size."""
+    has_room = size <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        bytearray(size if has_room else 0)
+    except MemoryError:  # a limit, or what others hold
+        has_room = False
+    if not has_room:
+        raise UnsupportedError(
+            f"found {size} bytes to be read at once, more than there is memory for", path=path
+        )
 
 
 def stream_range(path: str, offset: int, size: int) -> Iterator[memoryview]:
@@ -123,6 +146,11 @@ def absolute(path: str) -> str:
         return os.path.abspath(path)
     except OSError:  # the current folder is gone
         return path
+
+
+def can_be_path(name: str) -> bool:
+    """Whether the system takes it for a path at all: without NUL, and shorter than it can be."""
+    return "\0" not in name and len(os.fsencode(name)) < MAX_PATH
 
 
 def describe_file(path: str) -> File | None:

@@ -31,7 +31,7 @@ class FindFileFrom:
         # A relative path was relative to wherever the program ran; that may be here.
         for name in (recorded, *_last_parts(recorded)):
             file = describe_file(os.path.join(self.folder, name)) if name else None
-            if file is not None and (follow_external or _is_inside(file.path, self.folder)):
+            if file is not None and (follow_external or is_inside(file.path, self.folder)):
                 if outside is not None and outside.identity != file.identity:
                     _refuse_two(recorded, outside, file)
                 return file
@@ -66,7 +66,7 @@ def _refuse_two(recorded: str, outside: File, inside: File) -> None:
 
 def refuse_outside(file: File, folder: str) -> None:
     """Raise ConversionError for a file that is not below a folder, links resolved."""
-    if not _is_inside(file.path, folder):
+    if not is_inside(file.path, folder):
         from shlex import quote
 
         raise ConversionError(
@@ -77,6 +77,7 @@ def refuse_outside(file: File, folder: str) -> None:
         )
 
 
-def _is_inside(path: str, folder: str) -> bool:
+def is_inside(path: str, folder: str) -> bool:
+    """Whether a path lies below a folder, links resolved."""
     root = os.path.realpath(folder or ".")
     return os.path.realpath(path).startswith(root.rstrip("/") + "/")
