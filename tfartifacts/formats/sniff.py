@@ -63,9 +63,14 @@ def table_kind(source: Source) -> str:
     """
     first = open_table(source).first_entry()
     if first is not None and first[0] == b"":
-        for number, wire_type, *_ in fields(first[1], 0, len(first[1])):
-            # BundleHeaderProto has a number as field 1, SavedTensorSlices a message.
-            return "V1" if (number, wire_type) == (1, LENGTH_DELIMITED) else "V2"
+        try:
+            for number, wire_type, *_ in fields(first[1], 0, len(first[1])):
+                # BundleHeaderProto has a number as field 1, SavedTensorSlices a message.
+                return "V1" if (number, wire_type) == (1, LENGTH_DELIMITED) else "V2"
+        except FormatError as error:
+            raise FormatError(
+                f"{error.message} (in the header)", path=source.path, offset=0
+            ) from None
     return "V2"
 
 

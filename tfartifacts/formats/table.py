@@ -249,6 +249,11 @@ def layout_faults(
                 offset=position,
             )
         position = handle.end
+        if position > footer_offset:
+            raise FormatError(
+                f"found a block of {handle.size} bytes that reaches past the end of the blocks",
+                offset=handle.offset,
+            )
     if position != footer_offset:
         yield FormatError("found bytes between the last block and the footer", offset=position)
     for (key, _), (following, _) in pairwise(entries):

@@ -72,10 +72,9 @@ class StoredTensor:
         if self.dtype.itemsize is not None:
             with located(self.file, self.offset):
                 require_checksum(mask(crc32c(data)), self.crc32c)
-            return decode_fixed(data, self.dtype, self.shape, self.byte_order)
+                return decode_fixed(data, self.dtype, self.shape, self.byte_order)
         with located(self.file, self.offset):
-            elements = self._elements(data)
-        return object_array(elements, self.shape)
+            return object_array(self._elements(data), self.shape)
 
     def strings(self) -> list[bytes]:
         """The elements of a string tensor in row-major order, without NumPy."""
