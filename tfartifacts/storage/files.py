@@ -31,6 +31,8 @@ def opened(path: str) -> Iterator[int]:
     try:
         _refuse_irregular(path, os.stat(path))
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PathNotFoundError:  # an OSError, too
+        raise
     except OSError as error:
         raise not_readable(path, error) from None
     except ValueError:
