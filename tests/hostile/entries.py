@@ -366,7 +366,7 @@ ENTRIES = (
         "offset-2^63-1",
         "an offset of 2^63-1",
         entry(offset=2**63 - 1),
-        refused("more bytes"),
+        refused("expected a range"),
     ),
     _one(
         "offset-at-the-end",

@@ -158,10 +158,8 @@ def read_all(case: Case, folder: Path, scratch: Path, reading: Reading) -> None:
         read_checkpoint(checkpoint, reading)
     read_graphs(artifact, reading)
     reading.stage = "check"
-    for name in ("verify", "scan"):
-        check = getattr(tfa, name, None)
-        if check is not None:
-            ours_only(partial(consume, check, folder / case.opened))
+    for check in (tfa.verify, tfa.scan):
+        ours_only(partial(check, folder / case.opened))
     reading.stage = "convert"
     ours_only(partial(convert, artifact))
     if isinstance(artifact, tfa.SavedModel):
@@ -173,13 +171,6 @@ def ours_only(call: Callable[[], object]) -> None:
     """Call what may end with an error of ours; any other passes through."""
     with suppress(tfa.TfArtifactsError):
         call()
-
-
-def consume(check: Callable[[Path], object], path: Path) -> None:
-    """Call a check to its end, also if it yields what it finds."""
-    found = check(path)
-    if isinstance(found, Iterator):
-        list(found)
 
 
 def latest_of(directory: tfa.CheckpointDirectory) -> tfa.Checkpoint:

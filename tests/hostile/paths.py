@@ -543,7 +543,7 @@ LINKS: Links = (
 
 def cases() -> Iterator[Case]:
     for name, what, write, expected, reason in STATES:
-        seconds = 8.0 if name == "many-paths" else 1.0
+        seconds = 30.0 if name == "many-paths" else 1.0
         yield Case("state", name, what, write, expected, ".", "state", reason, seconds=seconds)
     for name, what, write, opened, form, expected, leads_out in LINKS:
         followed = leads_out or name.endswith(("proc-mem", "notes"))

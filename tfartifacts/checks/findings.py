@@ -75,3 +75,13 @@ def of_error(
 ) -> Finding:
     """An error that was raised, as a finding; `path` where the error names none."""
     return Finding(severity, code, raised.message, raised.path or path, raised.offset, name)
+
+
+def link_out(path: str) -> Finding:
+    """A link that leads out of the artifact, and is not followed."""
+    return note(
+        "link-out",
+        "found a link that leads out of the SavedModel's folder: not read; put the file itself "
+        "in its place to have it looked at",
+        path,
+    )

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from tfartifacts.checks.findings import Finding, Severity, error, note, of_error
+from tfartifacts.checks.findings import Finding, Severity, error, link_out, note, of_error
 from tfartifacts.errors import FormatError, PathNotFoundError
 from tfartifacts.formats import saved_model as layout
 from tfartifacts.formats.bundle_entries import index_file
@@ -25,6 +25,7 @@ from tfartifacts.formats.fingerprint import (
 from tfartifacts.formats.wire import Message
 from tfartifacts.graphs.compatibility import VERSIONS
 from tfartifacts.storage.files import describe_file, read_file
+from tfartifacts.storage.recorded_files import is_inside
 
 # A fingerprint is of some 60 bytes.
 _MOST = 1 << 16
@@ -36,6 +37,9 @@ def check_fingerprint(folder: str) -> Iterator[Finding]:
     """What a SavedModel's fingerprint.pb says against the files beside it; nothing without one."""
     path = os.path.join(folder, layout.FINGERPRINT_FILE)
     if not os.path.lexists(path):
+        return
+    if not is_inside(path, folder):
+        yield link_out(path)
         return
     try:
         fingerprint = _read(path)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tfartifacts.checks.assets import check_asset_files, check_declared_assets
 from tfartifacts.checks.faults import Faults
-from tfartifacts.checks.findings import Finding, Severity, error, note, of_error
+from tfartifacts.checks.findings import Finding, Severity, error, link_out, note, of_error
 from tfartifacts.checks.fingerprints import check_fingerprint
 from tfartifacts.checks.fit import check_fit
 from tfartifacts.checks.graphs import check_graph
@@ -21,6 +21,7 @@ from tfartifacts.model import MetaGraph, SavedModel
 from tfartifacts.model.saved_models import format_tags
 from tfartifacts.opening.saved_models import find_variables
 from tfartifacts.storage.files import read_file
+from tfartifacts.storage.recorded_files import is_inside
 
 
 def check_saved_model(saved_model: SavedModel) -> Iterator[Finding]:
@@ -125,6 +126,9 @@ def _check_variables(saved_model: SavedModel, path: str) -> Iterator[Finding]:
 def _check_keras_metadata(folder: str) -> Iterator[Finding]:
     path = os.path.join(folder, layout.KERAS_FILE)
     if not os.path.lexists(path):
+        return
+    if not is_inside(path, folder):
+        yield link_out(path)
         return
     try:
         for node in Message(read_file(path)).messages(1):

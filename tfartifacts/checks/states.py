@@ -196,8 +196,9 @@ def state_findings(examined: ExaminedState) -> Iterator[Finding]:
 
 
 def _findings_of_entries(examined: ExaminedState) -> Iterator[Finding]:
+    latest = examined.latest
     for entry in dict.fromkeys(examined.entries):
-        is_latest = entry == examined.latest
+        is_latest = entry == latest
         fault = _fault(entry)
         if fault is not None:
             kind, message = fault

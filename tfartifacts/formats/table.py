@@ -324,7 +324,7 @@ def parse_block(contents: bytes, *, in_order: bool = True) -> list[tuple[bytes, 
             unshared, position = read_varint(contents, position, end)
             value_size, position = read_varint(contents, position, end)
             room -= shared
-            if room < 0:
+            if room < 0 and shared <= len(key):
                 raise FormatError(
                     f"found a block of {len(contents)} bytes with far more bytes of keys",
                     offset=start,

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from tfartifacts.errors import (
     FormatError,
@@ -207,22 +208,27 @@ def resolve_entries(
     paths = list(state.all_paths)
     if state.latest_path not in paths:
         paths.append(state.latest_path)
+    # A state file may name many paths, but hardly as many folders.
+    inside: Callable[[str], bool] = cache(lambda parent: follow_external or _below(parent, folder))
     return tuple(
-        _resolve_path(path, folder, follow_external, times.get(position))
+        _resolve_path(path, folder, inside, times.get(position))
         for position, path in enumerate(paths)
     )
 
 
 def _resolve_path(
-    recorded: str, folder: str, follow_external: bool, timestamp: float | None
+    recorded: str, folder: str, inside: Callable[[str], bool], timestamp: float | None
 ) -> StateEntry:
-    """Where a recorded path leads: there, beside the state file, or nowhere."""
+    """Where a recorded path leads: there, beside the state file, or nowhere.
+
+    `inside` tells of a folder whether what lies there may be looked at.
+    """
     # People write the name of a member by hand; a prefix does not end so.
     path = without_member_suffix(recorded)
     there = path if os.path.isabs(path) else os.path.join(folder, path)
     outside = False
     if can_be_path(there):
-        if follow_external or is_inside(there, folder):
+        if inside(os.path.dirname(there)):
             # A V1 Saver with sharded=True recorded a pattern for its shards.
             there = set_of_shard(there) or there
             if checkpoint_exists(there):
@@ -245,7 +251,11 @@ def without_member_suffix(path: str) -> str:
 
 def is_inside(path: str, folder: str) -> bool:
     """Whether a path lies in the folder, links in the way resolved; the file itself may be one."""
-    parent = os.path.realpath(os.path.dirname(path) or ".")
+    return _below(os.path.dirname(path), folder)
+
+
+def _below(parent: str, folder: str) -> bool:
+    parent = os.path.realpath(parent or ".")
     root = os.path.realpath(folder or ".")
     return parent == root or parent.startswith(root.rstrip("/") + "/")
 

@@ -10,7 +10,9 @@ from tfartifacts.checks.findings import Severity
 from tfartifacts.checks.scan.capabilities import Capability
 from tfartifacts.checks.scan.rows import Reach, Row
 from tfartifacts.errors import PathNotFoundError
+from tfartifacts.formats.keras_metadata import FILE as KERAS_METADATA
 from tfartifacts.storage.files import read_file
+from tfartifacts.storage.recorded_files import is_inside
 
 MOST_FILES = 10_000
 _HEAD = 16
@@ -48,24 +50,40 @@ def files_below(folder: str) -> tuple[list[str], bool]:
     return found, True
 
 
-def scan_files(folder: str, files: Iterable[str]) -> Iterator[Row]:
-    """Rows for those that look like programs or pickles, by name and by their first bytes."""
+def scan_files(folder: str, files: Iterable[str], follow_external: bool) -> Iterator[Row]:
+    """Rows for those that look like programs or pickles, by name and by their first bytes.
+
+    A link out of the folder is read only with `follow_external`, and told otherwise: what loaders
+    would find there is not known.
+    """
     for path in files:
-        try:
-            head = read_file(path, _HEAD)
-        except PathNotFoundError:
-            continue  # no regular file: it cannot be loaded as one
+        head = b""
+        is_read = follow_external or is_inside(path, folder)
+        if is_read:
+            try:
+                head = read_file(path, _HEAD)
+            except PathNotFoundError:
+                continue  # no regular file: it cannot be loaded as one
         kind, severity = _kind(os.path.basename(path), head)
         if kind:
-            yield Row(
-                severity=severity,
-                capability=Capability.RUN_CODE,
-                op="",
-                nodes=(os.path.relpath(path, folder),),
-                num_nodes=1,
-                reach=Reach.BESIDE,
-                explanation=f"{kind} beside the model",
-            )
+            yield _beside(path, folder, severity, f"{kind} beside the model")
+        if not is_read:
+            is_code = os.path.basename(path) == KERAS_METADATA
+            severity = Severity.WARNING if is_code else Severity.NOTE
+            told = "a link out of the model's folder: not looked at without --follow-external"
+            yield _beside(path, folder, severity, told)
+
+
+def _beside(path: str, folder: str, severity: Severity, explanation: str) -> Row:
+    return Row(
+        severity=severity,
+        capability=Capability.RUN_CODE,
+        op="",
+        nodes=(os.path.relpath(path, folder),),
+        num_nodes=1,
+        reach=Reach.BESIDE,
+        explanation=explanation,
+    )
 
 
 def _kind(name: str, head: bytes) -> tuple[str, Severity]:

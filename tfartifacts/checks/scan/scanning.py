@@ -28,6 +28,7 @@ from tfartifacts.model.saved_models import format_tags
 from tfartifacts.opening import open_artifact
 from tfartifacts.opening.prefixes import META_SUFFIX
 from tfartifacts.storage.files import read_file
+from tfartifacts.storage.recorded_files import is_inside
 
 NO_GRAPH = "no graph: nothing in it can run"
 
@@ -58,7 +59,7 @@ def scan(
     notes: list[str] = []
     match artifact:
         case SavedModel():
-            _saved_model(artifact, found, rows, notes)
+            _saved_model(artifact, found, rows, notes, follow_external)
         case MetaGraph():
             scan_meta_graph(artifact, SavedFunctions(), found, "", _folder(artifact.path))
         case Graph():
@@ -89,7 +90,9 @@ def _folder(path: str | None) -> str | None:
     return None if path is None else os.path.dirname(path) or os.curdir
 
 
-def _saved_model(model: SavedModel, found: Found, rows: list[Row], notes: list[str]) -> None:
+def _saved_model(
+    model: SavedModel, found: Found, rows: list[Row], notes: list[str], follow_external: bool
+) -> None:
     for meta_graph in model.meta_graphs:
         part = format_tags(meta_graph.tags) if len(model.meta_graphs) > 1 else ""
         saved = SavedFunctions()
@@ -108,9 +111,10 @@ def _saved_model(model: SavedModel, found: Found, rows: list[Row], notes: list[s
             notes.append(
                 f"more than {MOST_FILES} files beside the model: the rest is not looked at"
             )
-        rows += scan_files(model.path, files)
+        rows += scan_files(model.path, files, follow_external)
         for path in files:
-            if os.path.basename(path) == KERAS_METADATA:
+            is_read = follow_external or is_inside(path, model.path)
+            if os.path.basename(path) == KERAS_METADATA and is_read:
                 _keras_file(path, found, rows)
 
 
