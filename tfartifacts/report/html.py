@@ -70,6 +70,7 @@ th, td { padding: .3rem .75rem; text-align: left; vertical-align: top; }
 th { background: var(--shade); color: var(--soft); font-weight: 600; white-space: nowrap; }
 td { border-top: 1px solid var(--line); min-width: max-content; white-space: pre; }
 td.wide { min-width: 0; max-width: 30rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+td.prose { min-width: 11rem; overflow-wrap: break-word; }
 .right { text-align: right; }
 pre {
   font: .9em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
@@ -196,6 +197,7 @@ def _class(column: Column, text: str = "") -> str:
     names = [
         *(["right"] if column.right else []),
         *(["wide"] if len(text) > _WIDE else []),
+        *(["prose"] if column.prose and len(text) > _WIDE else []),
     ]
     return f' class="{" ".join(names)}"' if names else ""
 
