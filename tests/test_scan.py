@@ -443,7 +443,107 @@ def test_a_saver_that_is_a_function_is_followed_to_the_name_it_is_given() -> Non
     assert (row.reach, row.target) == (Reach.SAVER, "/etc/x")
 
 
+@pytest.mark.parametrize("suffixes", [(b"/.", b"./x"), (b"/..",), (b"/.", b"./.", b"./etc/x")])
+def test_what_is_appended_to_the_savers_name_does_not_lead_elsewhere(
+    suffixes: tuple[bytes, ...],
+) -> None:
+    parts = [string_constant(f"s{i}", suffix) for i, suffix in enumerate(suffixes)]
+    nodes = (
+        string_constant("save/Const", b"model"),
+        *parts,
+        Node("name", "StringJoin", ("save/Const", *(part.name for part in parts))),
+        Node(HARM, "SaveV2", ("name", "names", "slices", "v")),
+        Node("done", "Identity", ("name", f"^{HARM}")),
+        Node("out", "NoOp"),
+    )
+    (row,) = _with(Graph(nodes), saver=Saver("save/Const:0", "done:0", "out")).errors
+    assert (row.op, row.reach) == ("SaveV2", Reach.SAVER)
+
+
+def test_a_saver_that_writes_when_it_restores_is_a_hit() -> None:
+    nodes = (
+        string_constant("save/Const", b"model"),
+        Node(HARM, "SaveV2", ("save/Const", "names", "slices", "v")),
+        Node("restore", "NoOp", (f"^{HARM}",)),
+        Node("out", "NoOp"),
+    )
+    (row,) = _with(Graph(nodes), saver=Saver("save/Const:0", "save/Const:0", "restore")).errors
+    assert row.explanation == "writes a checkpoint when a checkpoint is restored"
+
+
+# ---------------------------------------------------------------- what is put together
+
+
+@pytest.mark.parametrize("op", ["StringJoin", "Add", "AddV2"])
+@pytest.mark.parametrize("first", [b"", b"model"])
+def test_a_graph_that_is_put_together_of_constants_is_a_hit(op: str, first: bytes) -> None:
+    # "model" is a message, too: of field 13, a fixed32.
+    payload = encoded(directly(dangerous_nodes("WriteFile")))
+    middle = len(payload) // 2
+    parts = (first, payload[:middle], payload[middle:])
+    joined = Node("joined", op, ("part0", "part1", "part2"))
+    take = Node(HARM, "DatasetFromGraph", ("joined",))
+    nodes = (*(string_constant(f"part{i}", part) for i, part in enumerate(parts)), joined, take)
+
+    (row,) = tfa.scan(saved_model(directly(nodes))).errors
+
+    assert row.explanation.endswith("which is not in the file as it is")
+
+
+def test_a_constant_graph_that_cannot_be_read_is_a_hit() -> None:
+    # A tag of 33 bits: protobuf's C++ drops the highest.
+    payload = b"\x8a\x80\x80\x80\x10\x04evil" + encoded(directly(()))
+    take = Node(HARM, "DatasetFromGraph", ("graph",))
+
+    (row,) = tfa.scan(saved_model(directly((string_constant("graph", payload), take)))).errors
+
+    assert row.explanation.endswith("which cannot be looked into")
+
+
+@pytest.mark.parametrize("op", ["WriteFile", "ReadFile", "CacheDataset"])
+def test_a_name_that_is_put_together_of_constants_is_no_empty_one(op: str) -> None:
+    nodes = (
+        string_constant("empty", b""),
+        string_constant("rest", b"/etc/target"),
+        Node("joined", "StringJoin", ("empty", "rest")),
+        Node(HARM, op, ("joined", "joined")),
+    )
+    (row,) = tfa.scan(saved_model(directly(nodes))).errors
+    assert row.op == op
+
+
 # ---------------------------------------------------------------- files that are read
+
+
+@pytest.mark.parametrize(
+    ("path", "filename"), [(b"/etc/passwd", "words.txt"), (b"words.txt", "../../etc/passwd")]
+)
+def test_a_declared_asset_hides_no_other_file(path: bytes, filename: str) -> None:
+    # Loaders feed assets when they run the init op, not when they run signatures.
+    nodes = (string_constant("path", path), Node(HARM, "ReadFile", ("path",)))
+    scan = _with(directly(nodes), asset_files=(AssetFile("path:0", filename),))
+    (row,) = scan.errors
+    assert "etc/passwd" in row.target
+
+
+def test_the_variable_that_holds_an_assets_path_is_followed() -> None:
+    """As TensorFlow 2.21 exports a table that is read from a file."""
+    handle = {"shared_name": b"Variable"}
+    nodes = (
+        Node("asset_path_initializer", "Placeholder"),
+        Node("Variable", "VarHandleOp", attrs=handle),
+        Node("Variable/Assign", "AssignVariableOp", ("Variable", "asset_path_initializer")),
+        Node("read", "ReadVariableOp", ("Variable", "^Variable/Assign")),
+        Node(HARM, "InitializeTableFromTextFileV2", ("table", "read")),
+        Node("out", "NoOp"),
+    )
+    fields = {
+        "asset_files": (AssetFile("asset_path_initializer:0", "words.txt"),),
+        "collections": {"saved_model_main_op": Collection("node_list", (HARM,))},
+    }
+    assert [row.severity for row in _with(Graph(nodes), **fields).rows] == [Severity.NOTE]
+    another = Node("Variable_1", "VarHandleOp", attrs=handle)
+    assert _with(Graph((*nodes, another)), **fields).warnings
 
 
 def _table(path: bytes, **fields: object) -> tfa.Scan:
@@ -540,6 +640,12 @@ def test_strings_of_bytecode_are_listed() -> None:
         (b"module { func.func @main() }", (True, False, ())),
         (b"module { stablehlo.custom_call @Sharding(%0) }", (True, False, ())),
         (b'module { "x"() {call_target_name = "evil"} }', (True, True, ("evil",))),
+        (b'{} "stablehlo.custom_call"() {"call_target_name" = "evil"}', (False, True, ())),
+        (b'module {"stablehlo.custom_call"() {"call_target_name" = "evil"}}', (True, True, ())),
+        (b'module {"stablehlo.custom\\5Fcall"() {"call\\5Ftarget_name" = "a"}}', (True, True, ())),
+        (b'module {"mhlo.custom_call"() {call_target_name = #alias}}', (True, True, ())),
+        (b"module {mhlo.custom_call // c\n @evil(%0)}", (True, True, ())),
+        (b'module attributes {mhlo.sharding = "\\08\\03\\22"} {}', (True, False, ())),
     ],
 )
 def test_what_a_compiled_module_calls_is_told(
@@ -597,6 +703,19 @@ CODE = base64.b64encode(marshal.dumps(compile("1", "x", "eval"))).decode()
             {"module": "os", "class_name": "function", "config": "system"},
             (Severity.ERROR, "function"),
         ),
+        (
+            {"class_name": "TFOpLambda", "config": {"name": "l", "function": "io.write_file"}},
+            (Severity.ERROR, "TFOpLambda"),
+        ),
+        (
+            {"class_name": "TFOpLambda", "config": {"function": "io.gfile.rmtree"}},
+            (Severity.ERROR, "TFOpLambda"),
+        ),
+        (
+            {"class_name": "TensorFlowOpLayer", "config": {"node_def": '{"op": "PyFun\\u0063"}'}},
+            (Severity.ERROR, "TensorFlowOpLayer"),
+        ),
+        ({"class_name": "TFOpLambda", "config": {"function": "math.reduce_sum"}}, None),
         ({"class_name": "X", "registered_name": "Mine>X"}, (Severity.NOTE, "Mine>X")),
         ({"class_name": "Dense", "module": "keras.layers", "registered_name": None}, None),
     ],

@@ -6,20 +6,29 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import chain
 
 from tfartifacts.checks.findings import Severity
 from tfartifacts.checks.scan.attributes import judge_attributes
-from tfartifacts.checks.scan.bodies import Bodies, Body, python_objects, take_apart
+from tfartifacts.checks.scan.bodies import (
+    Bodies,
+    Body,
+    constant_strings,
+    python_objects,
+    take_apart,
+)
 from tfartifacts.checks.scan.capabilities import CONTRIB, RULES, UNKNOWN, Capability, Rule
 from tfartifacts.checks.scan.judging import Judge, Verdict, by_reach
-from tfartifacts.checks.scan.paths import Origin, OriginKind, Paths
+from tfartifacts.checks.scan.paths import Origin, Paths
 from tfartifacts.checks.scan.payloads import Budget, NestedNodes, search
 from tfartifacts.checks.scan.reachability import Place, Reachability, fed_of, roots_of
 from tfartifacts.checks.scan.rows import Reach, Row
 from tfartifacts.errors import FormatError, TfArtifactsError
+from tfartifacts.formats.graph_def import read_graph
 from tfartifacts.formats.saved_functions import SavedFunctions
+from tfartifacts.formats.wire import Message
 from tfartifacts.graphs.compatibility import VERSIONS, ops_of
-from tfartifacts.model.graphs import Graph, Node
+from tfartifacts.model.graphs import ConstantValue, Graph, Node
 from tfartifacts.model.saved_models import MetaGraph
 
 # Rows name so many nodes, and count the others.
@@ -130,11 +139,17 @@ class _Scanning:
             graphs = origins(_GRAPH_INPUTS[node.op])
             if nested is None:
                 self.graphs.update(origin.place for origin in graphs if origin.place is not None)
-            if all(origin.kind is OriginKind.CONSTANT for origin in graphs):
-                return Verdict(Severity.NOTE, f"{rule.does}: a constant, which is looked into")
             severity = by_reach(reach, is_open=self.judge.is_open)
-            return Verdict(severity, f"{rule.does}, which is not in the file")
+            bodies = self.bodies if nested is None else nested.bodies
+            if not graphs or any(origin.place is None for origin in graphs):
+                return Verdict(severity, f"{rule.does}, which is not in the file as it is")
+            if not all(_holds_graphs(bodies, origin.place) for origin in graphs):
+                return Verdict(severity, f"{rule.does}, which cannot be looked into")
+            return Verdict(Severity.NOTE, f"{rule.does}: a constant, which is looked into")
         names = frozenset(origin for operand in rule.paths for origin in origins(operand))
+        writes = rule.capability is Capability.WRITE_FILES
+        if nested is None and writes and self.reachability.is_restoring(place):
+            return Verdict(Severity.ERROR, f"{rule.does} when a checkpoint is restored")
         return self.judge.judge(rule, reach, names)
 
     def _add(
@@ -234,6 +249,25 @@ class _Scanning:
         if node.op in self.bodies.functions:
             return None
         return UNKNOWN
+
+
+def _holds_graphs(bodies: Bodies, place: Place | None) -> bool:
+    """Whether all strings of a constant are graphs that can be read, as one may not be hidden."""
+    if place is None:
+        return False
+    value = bodies.body(place[0]).nodes[place[1]].attrs.get("value")
+    strings = list(constant_strings(value)) if isinstance(value, ConstantValue) else []
+    try:
+        for string in strings:
+            graph = read_graph(Message(string))
+            functions = [graph.functions[name] for name in graph.functions]
+            for node in chain(graph.nodes, *(function.nodes for function in functions)):
+                for value in node.attrs.values():
+                    if isinstance(value, ConstantValue):
+                        constant_strings(value)
+    except FormatError:
+        return False
+    return bool(strings)
 
 
 class _inside:  # noqa: N801  # a function with a folder

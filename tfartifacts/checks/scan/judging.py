@@ -91,9 +91,10 @@ class Judge:
     def _reads(self, rule: Rule, reach: Reach, origins: frozenset[Origin]) -> Verdict:
         kinds = {origin.kind for origin in origins}
         target = _target(origins)
-        if origins and kinds <= {OriginKind.ASSET}:
+        # An asset's file name may lead out of assets/, and loaders follow it.
+        texts = [o.text for o in origins if o.kind in (OriginKind.CONSTANT, OriginKind.ASSET)]
+        if origins and kinds <= {OriginKind.ASSET} and not any(map(is_outside, texts)):
             return Verdict(Severity.NOTE, f"{rule.does}: a declared asset", target)
-        texts = [o.text for o in origins if o.kind is OriginKind.CONSTANT]
         outside = [t for t in texts if is_outside(t) and not self.is_inside(t)]
         is_constant = bool(origins) and kinds <= {OriginKind.ASSET, OriginKind.CONSTANT}
         if is_constant and not outside:

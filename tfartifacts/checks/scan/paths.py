@@ -5,16 +5,19 @@
     a constant                 <- the text
 
 A name counts as derived from the saver's prefix only if it begins with it and what is appended
-cannot lead elsewhere. The walk goes from a node to its inputs with a list of what is to be looked
-at, through functions to their call sites, and ends where a name is computed.
+cannot lead elsewhere; a constant that something is appended to is computed. The walk goes from a
+node to its inputs with a list of what is to be looked at, through functions to their call sites,
+and ends where a name is computed.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
 from tfartifacts.checks.scan.bodies import Bodies, Body, constant_strings
 from tfartifacts.checks.scan.reachability import Place, Reachability
@@ -44,7 +47,10 @@ class OriginKind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One origin of a name; `text` of an asset or constant, `place` the constant's node."""
+    """One origin of a name; `text` of an asset or constant, or of what a computed one begins with.
+
+    `place` is the node of a constant that is taken as it is, None of one that is not.
+    """
 
     kind: OriginKind
     text: str = ""
@@ -52,7 +58,7 @@ class Origin:
 
 
 _FIRST = frozenset(
-    "Identity Snapshot StopGradient ShardedFilename ExpandDims Reshape Squeeze Slice StridedSlice "
+    "Identity Snapshot StopGradient ExpandDims Reshape Squeeze Slice StridedSlice "
     "Unpack Gather GatherV2 Switch RefSwitch RefIdentity Enter Exit PreventGradient EnsureShape "
     "TensorSliceDataset TensorDataset Unique CheckNumerics".split()
 )
@@ -79,8 +85,11 @@ def is_url(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
+    """A tensor to look at; as the first part of a name, with more behind it, or as what follows."""
+
     body: str
     tensor: str
+    is_prefix: bool = False
     is_suffix: bool = False
 
 
@@ -141,7 +150,7 @@ class Paths:
                     if following not in seen:
                         seen.add(following)
                         todo.append(following)
-                elif (origin := _as_suffix(following, step.is_suffix)) is not None:
+                elif (origin := _as_part(following, step)) is not None:
                     found.add(origin)
         return frozenset(found)
 
@@ -157,7 +166,10 @@ class Paths:
                 default = self._default(node) if reach is not Reach.SAVER else []
                 return [Origin(OriginKind.FILENAME), *default]
             if position in self.assets:
-                return [Origin(OriginKind.ASSET, self.assets[position])]
+                asset = Origin(OriginKind.ASSET, self.assets[position])
+                # Loaders feed it to the init op alone: elsewhere a constant is what it says.
+                is_fed = reach is Reach.INIT or node.op != "Const"
+                return [asset] if is_fed else [asset, *_constants(node, ("", position))]
             if position in self.fed:
                 return [Origin(OriginKind.CALLER)]
         return self._through(body, position, node, source.output, step)
@@ -176,8 +188,8 @@ class Paths:
     ) -> list[_Step | Origin]:
         inputs = data_inputs(node)
 
-        def steps(names: Sequence[str], is_suffix: bool = step.is_suffix) -> list[_Step | Origin]:
-            return [_Step(body.name, name, is_suffix) for name in names]
+        def steps(names: Sequence[str], part: _Step = step) -> list[_Step | Origin]:
+            return [replace(part, tensor=name) for name in names]
 
         if node.op == "Const":
             return list(_constants(node, (body.name, position)))
@@ -198,8 +210,46 @@ class Paths:
             separator = _attr(node, "separator")
             if isinstance(separator, bytes) and (b"." in separator or b"/" in separator):
                 return [Origin(OriginKind.COMPUTED)]
-            return [*steps(inputs[:1]), *steps(inputs[1:], True)]
+            suffix = replace(step, is_suffix=True)
+            return [*steps(inputs[:1], replace(step, is_prefix=True)), *steps(inputs[1:], suffix)]
+        if node.op == "ShardedFilename":
+            return steps(inputs[:1], replace(step, is_prefix=True))
+        if node.op == "ReadVariableOp" and not body.name and inputs:
+            assigned = self._assigned(inputs[0])
+            return steps(assigned) if assigned else [Origin(OriginKind.COMPUTED)]
         return [Origin(OriginKind.COMPUTED)]
+
+    def _assigned(self, handle: str) -> list[str]:
+        """What a variable of the graph is assigned; nothing where that is not all it can hold.
+
+        TensorFlow 2 keeps the path of an asset in one, which the init op assigns.
+        """
+        edges = self.bodies.main.edges
+        variable = edges.position.get(parse_input(handle).node)
+        if variable is None or edges.nodes[variable].op != "VarHandleOp":
+            return []
+        shared = _attr(edges.nodes[variable], "shared_name")
+        if not shared or self._handles[shared] > 1:
+            return []
+        assigned = []
+        for position in edges.consumers[variable]:
+            node = edges.nodes[position]
+            inputs = data_inputs(node)
+            if node.op == "AssignVariableOp" and len(inputs) > 1:
+                assigned.append(inputs[1])
+            elif node.op not in ("ReadVariableOp", "VarIsInitializedOp"):
+                return []
+        return assigned
+
+    @cached_property
+    def _handles(self) -> Counter[object]:
+        """How many nodes share each variable, in the graph and in functions."""
+        return Counter(
+            _attr(node, "shared_name")
+            for body in self.bodies
+            for node in body.nodes
+            if node.op == "VarHandleOp"
+        )
 
     def _argument(self, body: Body, name: str, step: _Step, reach: Reach) -> list[_Step | Origin]:
         """What is passed for an argument of a function."""
@@ -216,7 +266,7 @@ class Paths:
             if skipped is None or number + skipped >= len(inputs):
                 found.append(Origin(OriginKind.COMPUTED))
             else:
-                found.append(_Step(caller, inputs[number + skipped], step.is_suffix))
+                found.append(replace(step, body=caller, tensor=inputs[number + skipped]))
         if (reach, body.name) in self.offered:
             found += self._captured(body, number, reach)
         return found or [Origin(OriginKind.COMPUTED)]
@@ -235,13 +285,18 @@ class Paths:
         return [Origin(OriginKind.COMPUTED)]
 
 
-def _as_suffix(origin: Origin, is_suffix: bool) -> Origin | None:
-    """What an origin means for a name that it is appended to; None: nothing."""
-    if not is_suffix:
-        return origin
-    if origin.kind is OriginKind.CONSTANT and ".." not in re.split(r"[/\\]", origin.text):
-        return None
-    return None if origin.kind is OriginKind.FILENAME else Origin(OriginKind.COMPUTED)
+def _as_part(origin: Origin, step: _Step) -> Origin | None:
+    """What an origin means for a name that it is a part of; None: nothing."""
+    is_constant = origin.kind is OriginKind.CONSTANT
+    if step.is_suffix:
+        # "/." and "./" make "/../" together.
+        if is_constant and not {".", ".."}.intersection(re.split(r"[/\\]", origin.text)):
+            return None
+        return None if origin.kind is OriginKind.FILENAME else Origin(OriginKind.COMPUTED)
+    if step.is_prefix and is_constant:
+        own = origin.text == DEFAULT_FILENAME
+        return Origin(OriginKind.CONSTANT if own else OriginKind.COMPUTED, origin.text)
+    return origin
 
 
 def _attr(node: Node, name: str) -> object:

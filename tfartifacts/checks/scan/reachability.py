@@ -25,6 +25,7 @@ _ITERATOR_INITIALIZERS = frozenset(
 )
 # Roots of a class that are walked one by one, to name them.
 MOST_NAMED = 32
+_RESTORE = "restore"
 Place = tuple[str, int]  # a body's name, a node's place in it
 
 
@@ -68,7 +69,7 @@ def roots_of(meta_graph: MetaGraph, saved: SavedFunctions) -> list[Root]:
     if (saver := meta_graph.saver) is not None:
         fed = (saver.filename_tensor_name,)
         roots.append(Root(Reach.SAVER, "save", (saver.save_tensor_name,), fed))
-        roots.append(Root(Reach.SAVER, "restore", (saver.restore_op_name,), fed))
+        roots.append(Root(Reach.SAVER, _RESTORE, (saver.restore_op_name,), fed))
     roots += [
         Root(Reach(function.role), function.path, functions=(function.name,))
         for function in saved.functions
@@ -92,6 +93,7 @@ class Reachability:
         for number, root in enumerate(roots):
             self._by_reach.setdefault(root.reach, []).append((number, root))
         self._sites: dict[str, list[Place]] | None = None
+        self._restoring: Reached | None = None
         self.classes: dict[Reach, Reached] = {}
         for reach in (Reach.SIGNATURE, Reach.INIT, Reach.FUNCTION, Reach.SAVER):
             self.classes[reach] = self._walk(root for _, root in self._by_reach.get(reach, ()))
@@ -182,3 +184,14 @@ class Reachability:
         reached: Collection[Place] = self._sites.get(name, ())
         within = self.classes.get(reach)
         return [place for place in reached if within is None or within.has(place)]
+
+    def is_restoring(self, place: Place) -> bool:
+        """Whether a node runs when the saver restores, as loading does."""
+        if self._restoring is None:
+            self._restoring = self._walk(
+                root
+                for root in self.roots
+                if root.reach is Reach.SAVER and root.name == _RESTORE
+                if root.tensors
+            )
+        return self._restoring.has(place)

@@ -37,6 +37,9 @@ _OTHER = re.compile(
 _TEXT_TARGET = re.compile(
     rb"custom_call\s*@([\w.$-]+|\"[^\"]*\")|call_target_name\s*=\s*\"([^\"]*)\""
 )
+# A call may be written in many ways: in generic form, with comments, with targets defined
+# elsewhere, escaped. MLIR itself escapes no letters.
+_HIDDEN_CALL = re.compile(rb"custom_call(?!\s*@[\w.$-]+\()|\\(?!22|5[Cc])[2-7][0-9A-Fa-f]")
 _TEXT_START = re.compile(rb"\s*(//[^\n]*\n\s*)*(#|module|func|builtin)")
 _MOST_NAMED = 8
 
@@ -73,5 +76,6 @@ def look_at(module: bytes) -> Module:
         found = (first or second for first, second in _TEXT_TARGET.findall(module))
         names = {name.decode("utf-8", "replace").strip('"') for name in found}
         targets = sorted(names - _HARMLESS)
-        return Module(True, bool(targets), tuple(targets[:_MOST_NAMED]))
+        has_calls = bool(targets) or bool(_HIDDEN_CALL.search(module))
+        return Module(True, has_calls, tuple(targets[:_MOST_NAMED]))
     return Module(False, True)
