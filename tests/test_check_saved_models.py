@@ -524,6 +524,30 @@ def test_what_is_no_file_of_the_model_is_an_error(fixtures: Path, tmp_path: Path
     assert codes(check(folder)) == ["note undeclared-asset"]
 
 
+def test_links_of_a_cache_of_downloads_are_no_fault(fixtures: Path, tmp_path: Path) -> None:
+    """As Hugging Face's: all files lie in blobs/ under other names, TensorFlow loads the links."""
+    folder = make(fixtures, "table", tmp_path / "model")
+    tfa.write_manifest(folder)
+    link_into_cache(folder, tmp_path / "blobs")
+    assert check(folder) == []
+    assert [finding.code for finding in tfa.verify(folder).findings] == ["manifest-checked"]
+    (folder / "assets.extra" / "tfartifacts.manifest.json").unlink()
+    tfa.write_manifest(folder)
+    assert [finding.code for finding in tfa.verify(folder).findings] == ["manifest-checked"]
+
+    (tmp_path / "blobs" / "saved_model.pb").rename(tmp_path / "elsewhere")
+    (folder / "saved_model.pb").unlink()
+    (folder / "saved_model.pb").symlink_to(tmp_path / "elsewhere")
+    assert "error asset-file" in codes(check(folder))
+
+
+def link_into_cache(folder: Path, cache: Path) -> None:
+    cache.mkdir()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            path.symlink_to(path.rename(cache / path.name))
+
+
 # --- files beside --------------------------------------------------------------------------------
 
 

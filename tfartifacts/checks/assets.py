@@ -16,6 +16,7 @@ from tfartifacts.checks.findings import Finding
 from tfartifacts.formats import saved_model as layout
 from tfartifacts.graphs.edges import parse_input
 from tfartifacts.model import MetaGraph, SavedModel
+from tfartifacts.storage.files import linked_folder, with_parents
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _MOST_NAME = 255  # bytes of a part of a path, which file systems take
@@ -89,14 +90,17 @@ def check_asset_files(saved_model: SavedModel, *, path: str) -> Iterator[Finding
                 name,
             )
         elif not unsafe_name(name):
-            fault = _fault_of_file(folder, name)
+            fault = _fault_of_file(folder, name, path)
             if fault:
                 faults.error("asset-file", f"found {fault}", name)
     yield from faults.findings()
 
 
-def _fault_of_file(folder: str, name: str) -> str:
-    """Why a declared file is not one of the SavedModel's own; "" where it is."""
+def _fault_of_file(folder: str, name: str, model: str) -> str:
+    """Why a declared file is not one of the SavedModel's own; "" where it is.
+
+    `model` is the file of the SavedModel: where that is a link, assets may lie beside its target.
+    """
     there = os.path.join(folder, *name.split("/"))
     expected = f"expected a file {layout.ASSETS_FOLDER}/{name}"
     try:
@@ -108,9 +112,10 @@ def _fault_of_file(folder: str, name: str) -> str:
     if not stat.S_ISREG(status.st_mode):
         return f"no regular file for asset {name!r}, {expected}: a loader may wait for it for ever"
     root = os.path.realpath(folder)
-    if os.path.commonpath([root, os.path.realpath(there)]) != root:
+    target = os.path.realpath(there)
+    if root not in with_parents(target) and os.path.dirname(target) != linked_folder(model):
         return (
-            f"asset {name!r} that is a link to {os.path.realpath(there)!r}, out of "
+            f"asset {name!r} that is a link to {target!r}, out of "
             f"{layout.ASSETS_FOLDER}/, {expected}; replace the link by the file"
         )
     return ""

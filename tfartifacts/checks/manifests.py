@@ -23,9 +23,9 @@ from tfartifacts.formats.manifest import base_of_checkpoint, manifest_path, read
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.manifests import Manifest, ManifestEntry, Members
 from tfartifacts.model.saved_models import MetaGraph, SavedModel
-from tfartifacts.opening.members import members_of, why_not_read
+from tfartifacts.opening.members import Roots, members_of, roots_of, why_not_read
 from tfartifacts.opening.prefixes import META_SUFFIX
-from tfartifacts.storage.files import describe_file, read_file
+from tfartifacts.storage.files import describe_file, linked_folder, read_file
 from tfartifacts.storage.hashing import Progress, sha256_sums
 
 
@@ -59,7 +59,8 @@ def check_manifest(
         path, kind = path.removesuffix(META_SUFFIX), Checkpoint.kind
     try:
         with located(found):
-            if describe_file(found) is None or os.path.islink(found):
+            linked = os.path.islink(found) and linked_folder(found) != roots_of(path, kind).cache
+            if describe_file(found) is None or linked:
                 raise FormatError("found no regular file, expected a manifest")
             manifest = read_manifest(read_file(found))
             if manifest.kind != kind:
@@ -80,8 +81,9 @@ def _check(
 ) -> Iterator[Finding]:
     to_sum: list[tuple[ManifestEntry, File]] = []
     num_wrong = 0
+    roots = roots_of(members.path, members.kind)
     for entry in manifest.files:
-        file = _file_of(entry, members)
+        file = _file_of(entry, members, roots)
         if isinstance(file, Finding):
             num_wrong += 1
             yield file
@@ -108,7 +110,7 @@ def _check(
         yield note("manifest-checked", f"{files} size and sha256 of the manifest", found)
 
 
-def _file_of(entry: ManifestEntry, members: Members) -> File | Finding:
+def _file_of(entry: ManifestEntry, members: Members, roots: Roots) -> File | Finding:
     """The file of an entry if it has the right size; else what is wrong with it."""
     path = os.path.join(members.folder, *entry.name.split("/"))
     if not os.path.lexists(path):
@@ -119,8 +121,7 @@ def _file_of(entry: ManifestEntry, members: Members) -> File | Finding:
             name=entry.name,
         )
     is_given = path == members.path  # a path that was given is followed wherever it leads
-    root = os.path.realpath(members.folder)
-    reason = None if is_given else why_not_read(path, root)
+    reason = None if is_given else why_not_read(path, roots)
     file = describe_file(path)
     if reason is not None or file is None:
         return error(

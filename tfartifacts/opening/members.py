@@ -6,7 +6,8 @@
     graph or .meta    the file
 
 A manifest, and what killed processes left, are no members. Links are followed to regular files in
-the same folder, and no further.
+the same folder, and no further; where the graph or index is a link itself, as in caches of
+downloads, also to files beside its target.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST, Members, OddMember
 from tfartifacts.model.saved_models import MetaGraph, SavedModel
 from tfartifacts.opening import open_to_convert
 from tfartifacts.opening.prefixes import INDEX_SUFFIX, META_SUFFIX, ends_as_table, listing
-from tfartifacts.storage.files import describe_file, not_readable, with_parents
+from tfartifacts.storage.files import describe_file, linked_folder, not_readable, with_parents
 from tfartifacts.storage.temporary import MARK
 
 ASSETS_SUFFIX = ".assets"
@@ -125,18 +126,21 @@ def members_of(path: str, kind: str) -> Members:
     Nothing is opened: what is damaged has members as well. Raises PathNotFoundError for a folder
     that cannot be listed, UnsupportedError for one of more than MOST_FILES files.
     """
+    roots = roots_of(path, kind)
     if kind == SavedModel.kind:
-        folder, found = path, _Found(path)
+        folder, found = path, _Found(path, roots)
         found.add_below("")
     elif kind == Checkpoint.kind:
         base = base_of_checkpoint(path)
-        folder, found = os.path.dirname(base) or ".", _Found(os.path.dirname(base) or ".")
+        folder = os.path.dirname(base) or "."
+        found = _Found(folder, roots)
         for name in listing(folder):
             if _is_of_checkpoint(folder, name, os.path.basename(base)):
                 found.add(name)
     else:
         # A path that was given is followed wherever it leads.
-        folder, found = os.path.dirname(path) or ".", _Found(os.path.dirname(path) or ".")
+        folder = os.path.dirname(path) or "."
+        found = _Found(folder, roots)
         if (file := describe_file(path)) is not None:
             found.files.append((os.path.basename(path), file))
     files = sorted(found.files, key=lambda item: os.fsencode(item[0]))
@@ -157,18 +161,18 @@ def _is_of_checkpoint(folder: str, name: str, base: str) -> bool:
 class _Found:
     """Files in a folder, and what is none."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, roots: Roots) -> None:
         self.files: list[tuple[str, File]] = []
         self.odd: list[OddMember] = []
         self._folder = folder
-        self._root = os.path.realpath(folder)
+        self._roots = roots
 
     def add(self, name: str) -> None:
         """A file, or a folder with all that is below."""
         path = os.path.join(self._folder, name)
         if os.path.isdir(path) and not os.path.islink(path):
             self.add_below(name)
-        elif (reason := why_not_read(path, self._root)) is not None:
+        elif (reason := why_not_read(path, self._roots)) is not None:
             self.odd.append(OddMember(name, reason))
         elif (file := describe_file(path)) is not None:
             self.files.append((name, file))
@@ -205,13 +209,35 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
         raise not_readable(folder, error) from None
 
 
-def why_not_read(path: str, root: str) -> str | None:
-    """Why a path below `root` is not read as a file of the artifact; None for a regular file.
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Where an artifact's files may really lie, without links: below its folder, or in a cache.
 
-    `root` has no links in it; the path may.
+    `cache` is the folder that its graph or index is linked into, None where that is no link.
     """
+
+    folder: str
+    cache: str | None
+
+
+def roots_of(path: str, kind: str) -> Roots:
+    """Where the files of an artifact may lie, given its path and kind as its model has them."""
+    if kind == SavedModel.kind:
+        folder, main = path, [os.path.join(path, name) for name in layout.FILES]
+    elif kind == Checkpoint.kind:
+        base = base_of_checkpoint(path)
+        folder, main = os.path.dirname(base), [index_file(base)]
+    else:
+        folder, main = os.path.dirname(path), [path]
+    linked = (linked_folder(file) for file in main if os.path.lexists(file))
+    return Roots(os.path.realpath(folder or "."), next(linked, None))
+
+
+def why_not_read(path: str, roots: Roots) -> str | None:
+    """Why a path is not read as a file of the artifact; None for a regular file."""
     target = os.path.realpath(path)
-    if root not in with_parents(os.path.dirname(target)):
+    parent = os.path.dirname(target)
+    if parent != roots.cache and roots.folder not in with_parents(parent):
         return f"a link to {target}, outside of the artifact, which is not followed"
     if os.path.islink(path) and os.path.isdir(path):
         return "a link to a folder, which is not followed"

@@ -184,6 +184,17 @@ def identity(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def linked_folder(path: str) -> str | None:
+    """The folder that a link leads to a file in; None where the path is no link to a file.
+
+    Caches of downloads, Hugging Face's among them, keep all files of an artifact in one folder
+    under other names, and give links to them.
+    """
+    if not os.path.islink(path) or describe_file(path) is None:
+        return None
+    return os.path.dirname(os.path.realpath(path))
+
+
 def with_parents(folder: str) -> Iterator[str]:
     """A folder and those it is in, innermost first, links resolved; it need not exist."""
     folder = os.path.realpath(folder or ".")
