@@ -7,6 +7,7 @@ import json
 import marshal
 import pickle
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -653,6 +654,25 @@ def test_what_a_compiled_module_calls_is_told(
 ) -> None:
     found = look_at(module)
     assert (found.is_readable, found.has_calls, found.targets) == expected
+
+
+# ---------------------------------------------------------------- what is left out
+
+
+def test_graphs_that_are_no_part_of_the_artifact_are_told(fixtures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    shutil.copytree(fixtures / "digits" / "checkpoints", folder)
+    assert tfa.scan(folder).notes == ()
+    for name in ("stranger.meta", "graph.pbtxt"):
+        shutil.copy(folder / "my_model-4.meta", folder / name)
+    (note,) = tfa.scan(folder).notes
+    assert note.startswith("not looked at: graph.pbtxt, stranger.meta, which")
+
+    model = tmp_path / "model"
+    shutil.copytree(fixtures / "saved-models" / "text", model)
+    (model / "other.pb").write_bytes(b"")
+    (note,) = tfa.scan(model).notes
+    assert note.startswith("not looked at: other.pb, which")
 
 
 # ---------------------------------------------------------------- python, keras, files

@@ -77,6 +77,16 @@ GENUINE: dict[str, list[tuple[str, str]]] = {
 }
 
 
+def test_a_graph_without_its_checkpoint_is_noted(copied: Copy) -> None:
+    folder = copied("digits/checkpoints")
+    shutil.copy(folder / "my_model-4.meta", folder / "my_model-1.meta")
+    (finding,) = tfa.verify(folder).findings
+    assert (finding.code, finding.path) == (
+        "meta-without-checkpoint",
+        str(folder / "my_model-1.meta"),
+    )
+
+
 @pytest.mark.parametrize("name", GENUINE)
 def test_what_is_sound_is_clean(fixtures: Path, name: str) -> None:
     found = [(severity, code) for severity, code, _ in told(fixtures / name)]

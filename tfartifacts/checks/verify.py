@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tfartifacts.checks.checkpoints import CheckedCheckpoint, check_checkpoint
-from tfartifacts.checks.findings import Finding, Severity, error, of_error
+from tfartifacts.checks.findings import Finding, Severity, error, note, of_error
 from tfartifacts.checks.fit import check_fit
 from tfartifacts.checks.graphs import check_graph
 from tfartifacts.checks.manifests import check_manifest
@@ -151,8 +151,22 @@ def _folder(folder: str, run: _Run) -> None:
         found = list(check_state(folder or os.curdir))
         run.add(found)
         run.num_read += all(finding.code != "state-unreadable" for finding in found)
-    for prefix in prefixes_in(folder, names):
+    prefixes = prefixes_in(folder, names)
+    for prefix in prefixes:
         _checkpoint(prefix, run)
+    metas = [os.path.join(folder, name) for name in names if name.endswith(META_SUFFIX)]
+    left = [path for path in metas if path.removesuffix(META_SUFFIX) not in prefixes]
+    if left:
+        run.add([_without_checkpoint(left)])
+
+
+def _without_checkpoint(paths: list[str]) -> Finding:
+    more = f" (and {len(paths) - 1} more)" if paths[1:] else ""
+    return note(
+        "meta-without-checkpoint",
+        f"found a graph{more}, but no checkpoint to it; pass it to verify it",
+        paths[0],
+    )
 
 
 def _checkpoint(prefix: str, run: _Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from tfartifacts.checks.scan import keras
@@ -13,6 +13,7 @@ from tfartifacts.checks.scan.graphs import Found, known_ops, scan_graph, scan_me
 from tfartifacts.checks.scan.rows import Row, Scan, allowed, in_order
 from tfartifacts.checks.scan.values import scan_values
 from tfartifacts.errors import FormatError, PathNotFoundError, TfArtifactsError
+from tfartifacts.formats import saved_model as layout
 from tfartifacts.formats.keras_metadata import FILE as KERAS_METADATA
 from tfartifacts.formats.keras_metadata import read_keras_metadata
 from tfartifacts.formats.saved_functions import SavedFunctions, read_saved_functions
@@ -26,11 +27,14 @@ from tfartifacts.model import (
 )
 from tfartifacts.model.saved_models import format_tags
 from tfartifacts.opening import open_artifact
-from tfartifacts.opening.prefixes import META_SUFFIX
+from tfartifacts.opening.prefixes import META_SUFFIX, listing
 from tfartifacts.storage.files import read_file
 from tfartifacts.storage.recorded_files import is_inside
 
 NO_GRAPH = "no graph: nothing in it can run"
+_GRAPHS = (META_SUFFIX, ".pb", ".pbtxt")
+_NO_GRAPHS = (KERAS_METADATA, layout.FINGERPRINT_FILE)
+_MOST_NAMED = 3
 
 
 def scan(
@@ -68,7 +72,12 @@ def scan(
             _checkpoints([artifact], found, notes)
         case CheckpointDirectory():
             found.problems += artifact.broken.values()
-            _checkpoints([*artifact.checkpoints, *artifact.unlisted], found, notes)
+            checkpoints = [*artifact.checkpoints, *artifact.unlisted]
+            _checkpoints(checkpoints, found, notes)
+            looked_at = {each.path + META_SUFFIX for each in checkpoints}
+            names = listing(artifact.path or os.curdir)
+            paths = [os.path.join(artifact.path, name) for name in names]
+            notes += _left_out(artifact.path, paths, looked_at)
     every = [
         replace(row, is_allowed=True) if permitted.covers(row) else row
         for row in [*found.finished(), *rows]
@@ -112,10 +121,29 @@ def _saved_model(
                 f"more than {MOST_FILES} files beside the model: the rest is not looked at"
             )
         rows += scan_files(model.path, files, follow_external)
+        assets = os.path.join(model.path, layout.ASSETS_FOLDER, "")
+        graphs = [path for path in files if not path.startswith(assets)]
+        looked_at = {"" if model.file is None else model.file.path}
+        notes += _left_out(model.path, graphs, looked_at)
         for path in files:
             is_read = follow_external or is_inside(path, model.path)
             if os.path.basename(path) == KERAS_METADATA and is_read:
                 _keras_file(path, found, rows)
+
+
+def _left_out(folder: str, paths: Iterable[str], looked_at: Collection[str]) -> Iterator[str]:
+    """A note on graphs in the folder that are no part of the artifact, nor of its checkpoints."""
+    there = {os.path.abspath(path) for path in looked_at}
+    left = [
+        os.path.relpath(path, folder or os.curdir)
+        for path in paths
+        if path.endswith(_GRAPHS) and os.path.basename(path) not in _NO_GRAPHS
+        if os.path.abspath(path) not in there
+    ]
+    if left:
+        more = f" and {len(left) - _MOST_NAMED} more" if left[_MOST_NAMED:] else ""
+        named = ", ".join(left[:_MOST_NAMED])
+        yield f"not looked at: {named}{more}, which the artifact does not load; pass it to scan it"
 
 
 def _keras_file(path: str, found: Found, rows: list[Row]) -> None:
