@@ -77,6 +77,18 @@ GENUINE: dict[str, list[tuple[str, str]]] = {
 }
 
 
+def test_checkpoints_below_that_the_state_file_names_are_verified(copied: Copy) -> None:
+    folder = copied("digits/checkpoints")
+    below = folder / "best"
+    below.mkdir()
+    for path in folder.glob("my_model-4.*"):
+        path.rename(below / path.name)
+    (folder / "checkpoint").write_text('model_checkpoint_path: "best/my_model-4"\n')
+    assert [each.prefix for each in tfa.verify(folder).checkpoints][-1] == str(below / "my_model-4")
+    flip(below / "my_model-4.data-00000-of-00001", 500)
+    assert told(folder) == [("error", "tensor-checksum", "my_model-4.data-00000-of-00001")]
+
+
 def test_a_graph_without_its_checkpoint_is_noted(copied: Copy) -> None:
     folder = copied("digits/checkpoints")
     shutil.copy(folder / "my_model-4.meta", folder / "my_model-1.meta")

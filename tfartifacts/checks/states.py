@@ -171,6 +171,15 @@ def check_state(
     yield from state_findings(examined)
 
 
+def prefixes_named(path: str | os.PathLike[str]) -> list[str]:
+    """The prefixes of the checkpoints that a folder's state file names: those there, and below."""
+    try:
+        examined = examine_state(path)
+    except (NotThisFormatError, PathNotFoundError):
+        return []
+    return [entry.prefix for entry in examined.entries if entry.prefix is not None]
+
+
 def state_findings(examined: ExaminedState) -> Iterator[Finding]:
     """What check_state finds, of a state that was examined."""
     if examined.fault is not None:

@@ -24,7 +24,7 @@ from tfartifacts.checks.manifests import check_manifest
 from tfartifacts.checks.saved_models import check_saved_model
 from tfartifacts.checks.serving import check_serving
 from tfartifacts.checks.signatures import check_signatures
-from tfartifacts.checks.states import check_state
+from tfartifacts.checks.states import check_state, place_of, prefixes_named
 from tfartifacts.errors import (
     FormatError,
     NotThisFormatError,
@@ -152,6 +152,11 @@ def _folder(folder: str, run: _Run) -> None:
         run.add(found)
         run.num_read += all(finding.code != "state-unreadable" for finding in found)
     prefixes = prefixes_in(folder, names)
+    if STATE_FILE in names:
+        # A state file may name checkpoints in folders below: openers take those for the latest.
+        there = {place_of(prefix) for prefix in prefixes}
+        named = {place_of(prefix): prefix for prefix in prefixes_named(folder)}
+        prefixes += [prefix for place, prefix in named.items() if place not in there]
     for prefix in prefixes:
         _checkpoint(prefix, run)
     metas = [os.path.join(folder, name) for name in names if name.endswith(META_SUFFIX)]
