@@ -305,12 +305,14 @@ def test_an_object_graph_is_kept_only_intact(
     changed(prefix, DATA, flip(0))
     salvaged = tfa.salvage(prefix)
     assert "_CHECKPOINTABLE_OBJECT_GRAPH" in salvaged.checkpoint.variables
+    assert any("does not restore objects" in note for note in salvaged.checkpoint.notes)
     original = fixtures / "keras" / "ckpt-1"
     assert_judged(tensorflow_2_21, original, saved(salvaged, tmp_path), set(salvaged.lost))
     changed(prefix, DATA, flip(0))
     changed(prefix, DATA, flip(700))
     salvaged = tfa.salvage(prefix)
     assert set(salvaged.lost) == {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+    assert any("the object graph is lost" in note for note in salvaged.checkpoint.notes)
 
 
 def test_of_a_saved_model_the_variables_are_salvaged(

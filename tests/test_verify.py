@@ -89,6 +89,18 @@ def test_checkpoints_below_that_the_state_file_names_are_verified(copied: Copy) 
     assert told(folder) == [("error", "tensor-checksum", "my_model-4.data-00000-of-00001")]
 
 
+def test_values_that_the_objects_of_a_checkpoint_name_are_looked_for(
+    copied: Copy, tmp_path: Path
+) -> None:
+    """tf.train.Checkpoint(...).restore fails for those that are not there."""
+    prefix = copied("keras") / "ckpt-1"
+    flip(prefix.parent / "ckpt-1.data-00000-of-00001", 0)
+    salvaged = tfa.salvage(prefix)
+    tfa.save(salvaged.checkpoint, tmp_path / "kept" / "ckpt-1")
+    (finding,) = tfa.verify(tmp_path / "kept" / "ckpt-1").findings
+    assert (finding.code, finding.name) == ("object-without-value", *salvaged.lost)
+
+
 def test_a_graph_without_its_checkpoint_is_noted(copied: Copy) -> None:
     folder = copied("digits/checkpoints")
     shutil.copy(folder / "my_model-4.meta", folder / "my_model-1.meta")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from tfartifacts.checks.faults import Faults, few
 from tfartifacts.checks.findings import Finding
 from tfartifacts.errors import NameNotFoundError, TfArtifactsError, UnsupportedError
+from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY
 from tfartifacts.graphs.matching import Mismatch, mismatch
 from tfartifacts.graphs.saver import (
     VARIABLE_OPS,
@@ -18,7 +19,7 @@ from tfartifacts.graphs.saver import (
 from tfartifacts.model import MetaGraph, Node, Variable
 
 # What Saver and tf.train.Checkpoint write besides the variables.
-_NO_VARIABLES = frozenset(("_CHECKPOINTABLE_OBJECT_GRAPH",))
+_NO_VARIABLES = frozenset((OBJECT_GRAPH_KEY,))
 
 
 def check_fit(

@@ -23,10 +23,11 @@ from tfartifacts.formats.manifest import base_of_checkpoint, manifest_path, read
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.manifests import Manifest, ManifestEntry, Members
 from tfartifacts.model.saved_models import MetaGraph, SavedModel
+from tfartifacts.model.values import Progress
 from tfartifacts.opening.members import Roots, members_of, roots_of, why_not_read
 from tfartifacts.opening.prefixes import META_SUFFIX
 from tfartifacts.storage.files import describe_file, linked_folder, read_file
-from tfartifacts.storage.hashing import Progress, sha256_sums
+from tfartifacts.storage.hashing import sha256_sums
 
 
 def find_manifest(path: str, kind: str) -> str | None:

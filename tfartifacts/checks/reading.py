@@ -7,7 +7,6 @@ a processor's cache holds. Ranges of a few bytes are read many at a time.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -31,10 +30,10 @@ from tfartifacts.formats.tensor_checks import (
 )
 from tfartifacts.model.values import Progress
 from tfartifacts.storage.files import opened, read_into
+from tfartifacts.storage.hashing import usual_jobs
 
 _SMALL = PART // 4  # bytes; what is not larger is read together with what follows
 _WORTH_THREADS = 4 << 20  # bytes; fewer are read before threads have started
-_MOST_JOBS = 8
 _TELL_EVERY = 0.1  # seconds
 _ZEROS = bytes(PART)
 _END = itemgetter(1)
@@ -106,7 +105,7 @@ def read_all(files: Sequence[DataFile], jobs: int | None, progress: Progress | N
     """Read every piece of the files; `jobs` threads at most, None: as many as there are cores."""
     total = sum(file.size for file in files)
     if jobs is None:
-        jobs = min(os.cpu_count() or 1, _MOST_JOBS)
+        jobs = usual_jobs()
     jobs = max(1, min(jobs, sum(len(file.pieces) for file in files)))
 
     def tell() -> None:

@@ -20,6 +20,7 @@ from tfartifacts.checks.findings import Finding, Severity
 from tfartifacts.checks.v1_checkpoints import V1Parts
 from tfartifacts.errors import FormatError, TfArtifactsError
 from tfartifacts.formats.bundle_entries import index_file
+from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.values import Always, Deferred, Progress
 from tfartifacts.model.variables import Variable
@@ -173,6 +174,16 @@ def _notes(
         notes.append(
             f"{len(taken)} variables were named in a damaged block: the checksums of their values "
             "fit, names, types and shapes are as they were found"
+        )
+    if OBJECT_GRAPH_KEY in lost:
+        notes.append(
+            "the object graph is lost: tf.train.Checkpoint finds nothing to restore in the result, "
+            "and does not say so; tf.train.load_checkpoint reads it"
+        )
+    elif lost and OBJECT_GRAPH_KEY in checkpoint.variables:
+        notes.append(
+            "the object graph was kept as it is: tf.train.Checkpoint does not restore objects "
+            "whose variables are lost; leave those out of it"
         )
     if lost and checkpoint.meta_graph is not None:
         notes.append("the graph was kept as it is: its restore op asks for lost variables, too")

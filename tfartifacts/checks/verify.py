@@ -13,7 +13,7 @@ stops at the first that is damaged: what is wrong with one says nothing of the o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from tfartifacts.checks.checkpoints import CheckedCheckpoint, check_checkpoint
@@ -22,6 +22,7 @@ from tfartifacts.checks.fit import check_fit
 from tfartifacts.checks.graphs import check_graph
 from tfartifacts.checks.manifests import check_manifest
 from tfartifacts.checks.saved_models import check_saved_model
+from tfartifacts.checks.saved_objects import check_object_keys
 from tfartifacts.checks.serving import check_serving
 from tfartifacts.checks.signatures import check_signatures
 from tfartifacts.checks.states import check_state, place_of, prefixes_named
@@ -34,6 +35,7 @@ from tfartifacts.errors import (
 from tfartifacts.formats.bundle_entries import index_file
 from tfartifacts.formats.checkpoint_state import STATE_FILE
 from tfartifacts.formats.saved_model import FILES
+from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY
 from tfartifacts.model import Graph, MetaGraph, SavedModel
 from tfartifacts.model.values import Progress
 from tfartifacts.opening.checkpoints import open_checkpoint
@@ -179,12 +181,27 @@ def _checkpoint(prefix: str, run: _Run) -> None:
     run.checkpoints.append(checked)
     run.add(checked.findings)
     run.num_read += checked.num_blocks > 0
+    run.add(_check_objects(checked))
     meta_path = prefix + META_SUFFIX
     if os.path.lexists(meta_path):
         meta_graph = _meta_graph(meta_path, run)
         if meta_graph is not None and checked.checkpoint is not None:
             run.add(check_fit(meta_graph, checked.checkpoint.variables, path=meta_path))
     run.manifest(prefix, "checkpoint")
+
+
+def _check_objects(checked: CheckedCheckpoint) -> Iterator[Finding]:
+    """An object-based checkpoint against the keys that its objects name."""
+    checkpoint = checked.checkpoint
+    if checkpoint is None or OBJECT_GRAPH_KEY in checked.damaged:
+        return
+    try:
+        objects = checkpoint.object_graph
+    except TfArtifactsError as raised:
+        yield of_error("object-graph", raised, path=checked.prefix)
+        return
+    if objects is not None:
+        yield from check_object_keys(objects, checkpoint.variables, path=checked.prefix)
 
 
 def _meta_graph(path: str, run: _Run) -> MetaGraph | None:

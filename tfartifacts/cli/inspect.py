@@ -28,7 +28,7 @@ def inspect(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH",
+            metavar="PATH...",
             help="A folder, a checkpoint prefix, or any file of a checkpoint or SavedModel.",
             show_default=False,
         ),

@@ -20,7 +20,7 @@ def scan(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH",
+            metavar="PATH...",
             help="A SavedModel, a .meta file, a frozen graph, a checkpoint or a folder of them.",
             show_default=False,
         ),

@@ -23,7 +23,7 @@ def verify(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH",
+            metavar="PATH...",
             help="A folder, a checkpoint prefix, or any file of a checkpoint or SavedModel.",
             show_default=False,
         ),

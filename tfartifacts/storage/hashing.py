@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.model.checkpoints import File
+from tfartifacts.model.values import Progress
 from tfartifacts.storage.files import stream_range
-
-# Told what is being done, bytes done, bytes in all.
-Progress = Callable[[str, int, int], None]
 
 MOST_JOBS = 8  # more threads than that wait for the disk
 
