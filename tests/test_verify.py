@@ -101,6 +101,13 @@ def test_values_that_the_objects_of_a_checkpoint_name_are_looked_for(
     assert (finding.code, finding.name) == ("object-without-value", *salvaged.lost)
 
 
+def test_a_v1_checkpoint_of_the_same_prefix_is_noted(copied: Copy, fixtures: Path) -> None:
+    prefix = copied("digits/checkpoints") / "my_model-4"
+    shutil.copy(fixtures / "v1-checkpoint" / "model-3", prefix)
+    (finding,) = tfa.verify(prefix).findings
+    assert (finding.code, finding.path) == ("v1-beside", str(prefix))
+
+
 def test_a_graph_without_its_checkpoint_is_noted(copied: Copy) -> None:
     folder = copied("digits/checkpoints")
     shutil.copy(folder / "my_model-4.meta", folder / "my_model-1.meta")

@@ -15,10 +15,12 @@ from tfartifacts.formats import sniff
 from tfartifacts.formats.bundle_entries import SHARD_FILE, index_file
 from tfartifacts.formats.table import is_table
 from tfartifacts.formats.tensor_bundle import SPARE_SHARDS
+from tfartifacts.formats.v1_checkpoint import shard_files
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.values import Progress
 from tfartifacts.model.variables import Variable
 from tfartifacts.opening.checkpoints import MAX_INDEX, stored_link
+from tfartifacts.opening.prefixes import ends_as_table
 from tfartifacts.storage.files import describe_file, read_file
 
 # What TensorFlow's writers have beside their files until they rename them.
@@ -141,6 +143,13 @@ def _read_index(prefix: str) -> tuple[File, bytes]:
     return file or File(path, len(content), 0.0), content
 
 
+def _is_v1(prefix: str) -> bool:
+    try:
+        return any(ends_as_table(path) for path in shard_files(prefix)[:1])
+    except TfArtifactsError:  # it was there a moment ago
+        return False
+
+
 def _neighbours(prefix: str, num_shards: int | None) -> Iterator[Finding]:
     """Files of that prefix which the index does not speak of."""
     sets = shard_sets(prefix)
@@ -159,6 +168,12 @@ def _neighbours(prefix: str, num_shards: int | None) -> Iterator[Finding]:
                 yield warning(
                     "stale-shard", f"found a shard beyond the {num_shards} there are", path
                 )
+    if num_shards is not None and _is_v1(prefix):
+        yield note(
+            "v1-beside",
+            "found a V1 checkpoint of the same prefix: it is not checked, nothing reads it",
+            prefix,
+        )
     folder, base = os.path.split(prefix)
     try:
         names = sorted(os.listdir(folder or "."))
