@@ -541,6 +541,17 @@ def test_links_of_a_cache_of_downloads_are_no_fault(fixtures: Path, tmp_path: Pa
     assert "error asset-file" in codes(check(folder))
 
 
+def test_what_is_linked_into_the_models_cache_is_looked_at(fixtures: Path, tmp_path: Path) -> None:
+    folder = make(fixtures, "keras/export", tmp_path / "model")
+    link_into_cache(folder, tmp_path / "blobs")
+    assert check(folder) == []
+    assert not tfa.scan(folder).warnings
+    changed = bytearray((folder / "fingerprint.pb").read_bytes())
+    changed[2] ^= 1
+    (tmp_path / "blobs" / "fingerprint.pb").write_bytes(changed)
+    assert codes(check(folder)) == ["error fingerprint-saved-model"]
+
+
 def link_into_cache(folder: Path, cache: Path) -> None:
     cache.mkdir()
     for path in sorted(folder.rglob("*")):

@@ -24,8 +24,8 @@ from tfartifacts.formats.fingerprint import (
 )
 from tfartifacts.formats.wire import Message
 from tfartifacts.graphs.compatibility import VERSIONS
+from tfartifacts.opening.members import is_own
 from tfartifacts.storage.files import describe_file, read_file
-from tfartifacts.storage.recorded_files import is_inside
 
 # A fingerprint is of some 60 bytes.
 _MOST = 1 << 16
@@ -38,7 +38,7 @@ def check_fingerprint(folder: str) -> Iterator[Finding]:
     path = os.path.join(folder, layout.FINGERPRINT_FILE)
     if not os.path.lexists(path):
         return
-    if not is_inside(path, folder):
+    if not is_own(path, folder):
         yield link_out(path)
         return
     try:

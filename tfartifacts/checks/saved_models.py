@@ -19,9 +19,9 @@ from tfartifacts.formats import saved_model as layout
 from tfartifacts.formats.wire import Message
 from tfartifacts.model import MetaGraph, SavedModel
 from tfartifacts.model.saved_models import format_tags
+from tfartifacts.opening.members import is_own
 from tfartifacts.opening.saved_models import find_variables
 from tfartifacts.storage.files import read_file
-from tfartifacts.storage.recorded_files import is_inside
 
 
 def check_saved_model(saved_model: SavedModel) -> Iterator[Finding]:
@@ -127,7 +127,7 @@ def _check_keras_metadata(folder: str) -> Iterator[Finding]:
     path = os.path.join(folder, layout.KERAS_FILE)
     if not os.path.lexists(path):
         return
-    if not is_inside(path, folder):
+    if not is_own(path, folder):
         yield link_out(path)
         return
     try:

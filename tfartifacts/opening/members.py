@@ -37,6 +37,7 @@ from tfartifacts.model.saved_models import MetaGraph, SavedModel
 from tfartifacts.opening import open_to_convert
 from tfartifacts.opening.prefixes import INDEX_SUFFIX, META_SUFFIX, ends_as_table, listing
 from tfartifacts.storage.files import describe_file, linked_folder, not_readable, with_parents
+from tfartifacts.storage.recorded_files import is_inside
 from tfartifacts.storage.temporary import MARK
 
 ASSETS_SUFFIX = ".assets"
@@ -231,6 +232,15 @@ def roots_of(path: str, kind: str) -> Roots:
         folder, main = os.path.dirname(path), [path]
     linked = (linked_folder(file) for file in main if os.path.lexists(file))
     return Roots(os.path.realpath(folder or "."), next(linked, None))
+
+
+def is_own(path: str, folder: str) -> bool:
+    """Whether a file lies in the folder of its SavedModel, or in the cache that one is linked into.
+
+    Links are resolved.
+    """
+    cache = roots_of(folder, SavedModel.kind).cache
+    return is_inside(path, folder) or os.path.dirname(os.path.realpath(path)) == cache
 
 
 def why_not_read(path: str, roots: Roots) -> str | None:

@@ -11,8 +11,8 @@ from tfartifacts.checks.scan.capabilities import Capability
 from tfartifacts.checks.scan.rows import Reach, Row
 from tfartifacts.errors import PathNotFoundError
 from tfartifacts.formats.keras_metadata import FILE as KERAS_METADATA
+from tfartifacts.opening.members import is_own
 from tfartifacts.storage.files import read_file
-from tfartifacts.storage.recorded_files import is_inside
 
 MOST_FILES = 10_000
 _HEAD = 16
@@ -58,7 +58,7 @@ def scan_files(folder: str, files: Iterable[str], follow_external: bool) -> Iter
     """
     for path in files:
         head = b""
-        is_read = follow_external or is_inside(path, folder)
+        is_read = follow_external or is_own(path, folder)
         if is_read:
             try:
                 head = read_file(path, _HEAD)

@@ -27,9 +27,9 @@ from tfartifacts.model import (
 )
 from tfartifacts.model.saved_models import format_tags
 from tfartifacts.opening import open_artifact
+from tfartifacts.opening.members import is_own
 from tfartifacts.opening.prefixes import META_SUFFIX, listing
 from tfartifacts.storage.files import read_file
-from tfartifacts.storage.recorded_files import is_inside
 
 NO_GRAPH = "no graph: nothing in it can run"
 _GRAPHS = (META_SUFFIX, ".pb", ".pbtxt")
@@ -126,7 +126,7 @@ def _saved_model(
         looked_at = {"" if model.file is None else model.file.path}
         notes += _left_out(model.path, graphs, looked_at)
         for path in files:
-            is_read = follow_external or is_inside(path, model.path)
+            is_read = follow_external or is_own(path, model.path)
             if os.path.basename(path) == KERAS_METADATA and is_read:
                 _keras_file(path, found, rows)
 
