@@ -157,6 +157,14 @@ def check_state(
     path: str | os.PathLike[str], *, follow_external: bool = False
 ) -> Iterator[Finding]:
     """Findings about a folder's state file; none for a folder without checkpoints."""
+    findings, _ = check_state_and_prefixes(path, follow_external=follow_external)
+    yield from findings
+
+
+def check_state_and_prefixes(
+    path: str | os.PathLike[str], *, follow_external: bool = False
+) -> tuple[list[Finding], list[str]]:
+    """What check_state finds, and the prefixes that the state file names, as far as followed."""
     folder = os.fspath(path) or "."
     try:
         examined = examine_state(path, follow_external=follow_external)
@@ -164,20 +172,12 @@ def check_state(
         # A folder of something else, unless checkpoints lie there.
         taken = os.path.join(folder, STATE_FILE)
         if os.path.lexists(taken) and any(prefix != taken for prefix in _prefixes(folder)):
-            yield of_error("state-unreadable", raised, severity=Severity.WARNING)
-        return
+            return [of_error("state-unreadable", raised, severity=Severity.WARNING)], []
+        return [], []
     except PathNotFoundError:
-        return
-    yield from state_findings(examined)
-
-
-def prefixes_named(path: str | os.PathLike[str]) -> list[str]:
-    """The prefixes of the checkpoints that a folder's state file names: those there, and below."""
-    try:
-        examined = examine_state(path)
-    except (NotThisFormatError, PathNotFoundError):
-        return []
-    return [entry.prefix for entry in examined.entries if entry.prefix is not None]
+        return [], []
+    named = [entry.prefix for entry in examined.entries if entry.prefix is not None]
+    return list(state_findings(examined)), named
 
 
 def state_findings(examined: ExaminedState) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ from tfartifacts.checks.saved_models import check_saved_model
 from tfartifacts.checks.saved_objects import check_object_keys
 from tfartifacts.checks.serving import check_serving
 from tfartifacts.checks.signatures import check_signatures
-from tfartifacts.checks.states import check_state, place_of, prefixes_named
+from tfartifacts.checks.states import check_state_and_prefixes, place_of
 from tfartifacts.errors import (
     FormatError,
     NotThisFormatError,
@@ -149,16 +149,15 @@ def _not_servable(kind: str, path: str) -> Finding:
 
 def _folder(folder: str, run: _Run) -> None:
     names = listing(folder or os.curdir)
-    if STATE_FILE in names:
-        found = list(check_state(folder or os.curdir))
-        run.add(found)
-        run.num_read += all(finding.code != "state-unreadable" for finding in found)
     prefixes = prefixes_in(folder, names)
     if STATE_FILE in names:
+        found, named = check_state_and_prefixes(folder or os.curdir)
+        run.add(found)
+        run.num_read += all(finding.code != "state-unreadable" for finding in found)
         # A state file may name checkpoints in folders below: openers take those for the latest.
         there = {place_of(prefix) for prefix in prefixes}
-        named = {place_of(prefix): prefix for prefix in prefixes_named(folder)}
-        prefixes += [prefix for place, prefix in named.items() if place not in there]
+        below = {place_of(prefix): prefix for prefix in named}
+        prefixes += [prefix for place, prefix in below.items() if place not in there]
     for prefix in prefixes:
         _checkpoint(prefix, run)
     metas = [os.path.join(folder, name) for name in names if name.endswith(META_SUFFIX)]
