@@ -635,6 +635,8 @@ def test_strings_of_bytecode_are_listed() -> None:
         (_bytecode(b"vhlo", b"main", b"add_v1", b"func_v1"), (True, False, ())),
         (_bytecode(b"vhlo", b"custom_call_v1", b"Sharding"), (True, False, ())),
         (_bytecode(b"custom_call_v1", b"Sharding", b"evil"), (True, True, ("evil",))),
+        (_bytecode(b"custom_call_v1", b"Sharding", b"evil_v1"), (True, True, ("evil_v1",))),
+        (_bytecode(b"custom_call_v1", b"Sharding", b"tf.evil"), (True, True, ("tf.evil",))),
         (_bytecode(b"custom_call_v1"), (True, True, ())),
         (b"ML\xefR damaged", (False, True, ())),
         (b"anything", (False, True, ())),

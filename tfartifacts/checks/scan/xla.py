@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tfartifacts.checks.scan.vhlo_names import VHLO_NAMES
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.mlir_bytecode import MAGIC, bytecode_strings
 
@@ -26,12 +27,17 @@ _HARMLESS = frozenset(
         *("xla.sdy.FuncResultSharding", "xla.sdy.GlobalToLocalShape", "xla.sdy.LocalToGlobalShape"),
     }
 )
-# Strings of every module that are no targets: dialects, ops and their versions, attributes.
+# Strings of every module that are no targets: dialects and attributes; vhlo_names has the rest.
 _OTHER = re.compile(
-    r"(builtin|vhlo|stablehlo|mhlo|chlo|sdy|func|main|public|private|nested|)\Z|.*_v\d+\Z|"
+    r"(builtin|vhlo|stablehlo|mhlo|chlo|sdy|func|main|public|private|nested|)\Z|"
     r"(sym_name|sym_visibility|function_type|arg_attrs|res_attrs|call_target_name|has_side_effect|"
     r"backend_config|api_version|called_computations|operand_layouts|result_layouts|value|callee|"
-    r"output_operand_aliases|(mhlo|jax|tf|stablehlo|sdy)\.[a-z_.]+|(stablehlo|vhlo)\.[a-z_]+|"
+    r"output_operand_aliases|"
+    r"mhlo\.(sharding|num_partitions|num_replicas|layout_mode|memory_kind|is_dynamic|"
+    r"frontend_attributes|cross_program_prefetches|input_output_alias(es)?|"
+    r"is_same_data_across_replicas)|"
+    r"jax\.(arg_info|result_info|buffer_donor|uses_shape_polymorphism|global_constant)|"
+    r"tf\.aliasing_output|sdy\.(sharding|mesh|meshes)|"
     r"\{[a-z,=\d\[\] {}]*\})\Z"
 )
 _TEXT_TARGET = re.compile(
@@ -68,7 +74,7 @@ def look_at(module: bytes) -> Module:
         if not any("custom_call" in string for string in strings):
             return Module(True, False)
         # Which of its strings are targets is not told apart: all that may be one count.
-        likely = sorted(s for s in strings - _HARMLESS if s and not _OTHER.match(s))
+        likely = sorted(s for s in strings - _HARMLESS if s and not _is_of_the_form(s))
         if not likely and not strings & _HARMLESS:
             return Module(True, True)
         return Module(True, bool(likely), tuple(likely[:_MOST_NAMED]))
@@ -79,3 +85,8 @@ def look_at(module: bytes) -> Module:
         has_calls = bool(targets) or bool(_HIDDEN_CALL.search(module))
         return Module(True, has_calls, tuple(targets[:_MOST_NAMED]))
     return Module(False, True)
+
+
+def _is_of_the_form(string: str) -> bool:
+    name = string.removeprefix("vhlo.")
+    return name in VHLO_NAMES or _OTHER.match(string) is not None
