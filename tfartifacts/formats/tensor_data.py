@@ -33,6 +33,7 @@ from tfartifacts.formats.tensor_checks import (
     require_checksum,
 )
 from tfartifacts.formats.wire import varint
+from tfartifacts.model.arrays import ArrayValue, shaped, stored_elements
 from tfartifacts.model.values import Buffer, Location, Shape
 from tfartifacts.storage.files import read_range, stream_range
 
@@ -99,27 +100,10 @@ class StoredTensor:
             require_checksum(mask(crc), self.crc32c)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ArrayTensor:
-    """A tensor in memory; `array` has the type DType.to_numpy says."""
+class ArrayTensor(ArrayValue):
+    """A tensor in memory, whose strings and variants come as a data file stores them."""
 
-    dtype: DType
-    shape: Shape
-    array: Any
-
-    @property
-    def nbytes(self) -> int:
-        if self.dtype.itemsize is not None:
-            return prod(self.shape) * self.dtype.itemsize
-        return sum(len(piece) for piece in self.stored())
-
-    @property
-    def location(self) -> None:
-        return None
-
-    def read(self) -> Array:
-        copy: Array = self.array.copy()
-        return copy
+    __slots__ = ()
 
     def stored(self) -> Iterator[Buffer]:
         if self.dtype == STRING:
@@ -127,7 +111,7 @@ class ArrayTensor:
         elif self.dtype == VARIANT:
             yield encode_variants(self.array.ravel().tolist())
         else:
-            yield encode_fixed(self.array, self.dtype)
+            yield from stored_elements(self.array, self.dtype)
 
 
 def check_shape(shape: Shape) -> int:
@@ -173,17 +157,7 @@ def decode_fixed(data: bytes, dtype: DType, shape: Shape, byte_order: ByteOrder)
 
 def encode_fixed(array: Any, dtype: DType) -> bytes:
     """The elements as a little-endian data file stores them."""
-    import numpy as np
-
-    data: bytes = np.ascontiguousarray(array).tobytes()
-    itemsize = array.dtype.itemsize
-    if _native_order() == "big" and itemsize > 1:
-        width = itemsize // (2 if array.dtype.kind == "c" else 1)
-        data = np.frombuffer(data, f"u{width}").byteswap().tobytes()
-    if dtype.bits is not None and dtype.bits < 8:
-        low = np.frombuffer(data, np.uint8) & ((1 << dtype.bits) - 1)
-        data = low.tobytes()
-    return data
+    return b"".join(stored_elements(array, dtype))
 
 
 def _native_order() -> str:
@@ -199,21 +173,6 @@ def object_array(elements: Sequence[bytes], shape: Shape) -> Array:
     array = np.empty(len(elements), object)
     array[:] = elements
     return shaped(array, shape)
-
-
-def shaped(array: Array, shape: Shape) -> Array:
-    """The array in that shape.
-
-    Raises UnsupportedError where NumPy has no such shape: it takes 64 dimensions where TensorFlow
-    takes 254, and multiplies the sizes beside a 0.
-    """
-    try:
-        reshaped: Array = array.reshape(shape)
-        return reshaped
-    except ValueError as error:
-        raise UnsupportedError(
-            f"found {len(shape)} dimensions that NumPy cannot hold: {error}"
-        ) from None
 
 
 def decode_strings(

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from tfartifacts.dtypes import STRING, DType, dtype_from_number
 from tfartifacts.errors import FormatError, UnsupportedError, located
 from tfartifacts.formats.shapes import read_partial_shape, read_shape, write_shape
-from tfartifacts.formats.tensor_data import check_shape, object_array, shaped
+from tfartifacts.formats.tensor_data import check_shape, object_array
 from tfartifacts.formats.wire import Message, put_bytes, put_integer
+from tfartifacts.model.arrays import shaped
 from tfartifacts.model.values import PartialShape, Shape
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ graphs        Graph, Node, Function, TensorInfo
 tensors       type and shape of a tensor in a graph
 saved_models  MetaGraph, Signature, Saver, Collection, SavedModel
 values        TensorValue: elements that are read when asked for
+arrays        values that are in no file: ArrayValue, BlockValue
+row_major     elements one after the other, also those of a partitioned variable
 """
 
 from __future__ import annotations

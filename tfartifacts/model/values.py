@@ -67,6 +67,8 @@ class TensorValue(Protocol):
     def stored(self) -> Iterator[Buffer]:
         """The elements as a V2 checkpoint stores them on a little-endian machine, in pieces.
 
+        Strings and variants that are in no file yet come as each element's bytes: lengths and
+        checksums are for a format to add.
         A piece is valid until the next one is asked for. Raises ChecksumError at the end where
         the source's checksum does not fit.
         """
