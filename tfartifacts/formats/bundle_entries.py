@@ -27,6 +27,7 @@ from tfartifacts.formats.slices import (
 )
 from tfartifacts.formats.tensor_data import StoredTensor, check_shape, expected_size
 from tfartifacts.formats.wire import Message, put_bytes, put_fixed32, put_integer, signed
+from tfartifacts.model.notebooks import variable_table
 from tfartifacts.model.values import Buffer, Location, Shape, TensorValue
 from tfartifacts.model.variables import Variable, VariableSlice
 
@@ -146,6 +147,9 @@ class BundleTensor:
     def read(self) -> Array:
         return self._stored().read()
 
+    def read_elements(self, first: int, count: int) -> Array:
+        return self._stored().read_elements(first, count)
+
     def strings(self) -> list[bytes]:
         """The elements of a string tensor in row-major order, without NumPy."""
         return self._stored().strings()
@@ -234,6 +238,9 @@ class BundleVariables(Mapping[str, Variable]):
 
     def values(self) -> ValuesView[Variable]:
         return _Values(self)
+
+    def _repr_html_(self) -> str:
+        return variable_table(self.made(), len(self))
 
     def made(self) -> Iterator[Variable]:
         """Each variable in turn, without a look-up for each."""

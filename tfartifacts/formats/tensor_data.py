@@ -77,6 +77,16 @@ class StoredTensor:
         with located(self.file, self.offset):
             return object_array(self._elements(data), self.shape)
 
+    def read_elements(self, first: int, count: int) -> Array:
+        """See PartialValue; strings are read whole."""
+        itemsize = self.dtype.itemsize
+        if itemsize is None:
+            return self.read().reshape(-1)[first : first + count]
+        offset = self.offset + first * itemsize
+        data = read_range(self.file, offset, count * itemsize)
+        with located(self.file, offset):
+            return decode_fixed(data, self.dtype, (count,), self.byte_order)
+
     def strings(self) -> list[bytes]:
         """The elements of a string tensor in row-major order, without NumPy."""
         with located(self.file, self.offset):

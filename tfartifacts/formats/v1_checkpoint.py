@@ -40,7 +40,7 @@ from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Always, Buffer, Deferred, Shape
-from tfartifacts.model.variables import Variable, VariableSlice
+from tfartifacts.model.variables import Variable, Variables, VariableSlice
 from tfartifacts.storage.files import FileSource, absolute, describe_file, not_readable
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def read_v1_checkpoint(prefix: str) -> Checkpoint:
         with located(path):
             versions = _read_header(table, stored)
     num_shards, problems = missing_shards(paths)
-    variables = {}
+    variables = Variables()
     for name in sorted(stored, key=lambda name: name.encode("utf-8", "surrogateescape")):
         dtype, shape, slices = stored[name]
         try:

@@ -1,12 +1,15 @@
 """The one model that every format is read into: frozen, without I/O and without encodings.
 
-variables     Variable, VariableSlice, Extent
+variables     Variable, VariableSlice, Extent, Variables
+slicing       variable[10:20]: the rows that are needed, and no more
 checkpoints   Checkpoint, CheckpointDirectory, CheckpointState, ObjectGraph
 graphs        Graph, Node, Function, TensorInfo
 tensors       type and shape of a tensor in a graph
 saved_models  MetaGraph, Signature, Saver, Collection, SavedModel
 values        TensorValue: elements that are read when asked for
 arrays        values that are in no file: ArrayValue, BlockValue
+notebooks     what a notebook shows
+escape        text out of a file, safe to show
 row_major     elements one after the other, also those of a partitioned variable
 """
 
@@ -41,7 +44,7 @@ from tfartifacts.model.saved_models import (
     Saver,
     Signature,
 )
-from tfartifacts.model.variables import Extent, Variable, VariableSlice
+from tfartifacts.model.variables import Extent, Variable, Variables, VariableSlice
 
 Artifact = CheckpointDirectory | Checkpoint | MetaGraph | SavedModel | Graph
 
@@ -72,5 +75,6 @@ __all__ = [
     "TensorInfo",
     "Variable",
     "VariableSlice",
+    "Variables",
     "Versions",
 ]

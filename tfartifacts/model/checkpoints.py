@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.model.graphs import Versions
+from tfartifacts.model.notebooks import checkpoint_table
 from tfartifacts.model.values import Always, Deferred
 
 if TYPE_CHECKING:
@@ -146,6 +147,9 @@ class Checkpoint:
     def nbytes(self) -> int:
         """Bytes of all variables together, as a V2 checkpoint stores them."""
         return sum(variable.nbytes for variable in self.variables.values())
+
+    def _repr_html_(self) -> str:
+        return checkpoint_table(self)
 
 
 @dataclass(frozen=True, slots=True)

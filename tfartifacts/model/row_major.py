@@ -30,15 +30,20 @@ def stored_row_major(variable: Variable) -> Iterator[Buffer]:
     if variable.value is not None:
         return variable.value.stored()
     itemsize = fixed_size(variable.dtype)
-    covered = sum(prod(part.value.shape) for part in variable.slices)
-    if covered != variable.num_elements:
-        raise FormatError(
-            f"found slices of {covered} elements, expected {variable.num_elements}; a part is "
-            f"missing (in variable {variable.name!r})"
-        )
+    check_whole(variable)
     if all(_cuts_first_axis(part, variable) for part in variable.slices):
         return _one_after_another(variable)
     return _gathered(variable, itemsize)
+
+
+def check_whole(variable: Variable) -> None:
+    """Raise FormatError where slices of a partitioned variable are missing: their file is."""
+    present = sum(prod(part.value.shape) for part in variable.slices)
+    if not variable.slices or present != variable.num_elements:
+        raise FormatError(
+            f"found {present} of {variable.num_elements} elements of {variable.name!r} in the "
+            "files there are; the others are in a shard that is missing"
+        )
 
 
 def fixed_size(dtype: DType) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from tfartifacts.dtypes import DType
 
@@ -77,6 +77,18 @@ class TensorValue(Protocol):
 
 # Told what is being done ("writing", "checking"), bytes done, bytes in all.
 Progress = Callable[[str, int, int], None]
+
+
+@runtime_checkable
+class PartialValue(Protocol):
+    """A value of a fixed-size type of which a part can be read without the rest."""
+
+    def read_elements(self, first: int, count: int) -> Array:
+        """`count` elements in row-major order from the one numbered `first`, as a flat array.
+
+        A checksum covers the whole, so that it is not compared.
+        """
+        ...
 
 
 class Sink(Protocol):

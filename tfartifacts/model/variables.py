@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import DType
-from tfartifacts.errors import FormatError, UnsupportedError
+from tfartifacts.errors import FormatError
+from tfartifacts.model.notebooks import variable_table
+from tfartifacts.model.slicing import read_slices, rows, select
 from tfartifacts.model.values import Shape, TensorValue
 
 if TYPE_CHECKING:
@@ -93,37 +96,53 @@ class Variable:
         """
         if self.value is not None:
             return self.value.read()
-        import numpy as np
+        return read_slices(self)
 
-        self._check_whole()
-        whole = None
-        # The largest first: a shape that the file does not fill fails before it is allocated.
-        for part in sorted(self.slices, key=lambda part: prod(part.value.shape), reverse=True):
-            elements = part.value.read()
-            if whole is None:
-                try:
-                    whole = np.empty(self.shape, self.dtype.to_numpy())
-                except (ValueError, MemoryError) as error:
-                    raise UnsupportedError(
-                        f"found {self.name!r} of shape {self.shape}, for which there is no room: "
-                        f"{error}"
-                    ) from None
-            place = tuple(
-                slice(*extent.bounds(dimension))
-                for extent, dimension in zip(part.extents, self.shape, strict=True)
-            )
-            whole[place] = elements
-        assert whole is not None  # it has slices, or is not whole
-        return whole
+    def __getitem__(self, key: Any) -> Any:
+        """As NumPy indexes, reading only the rows along the first axis that are needed.
 
-    def _check_whole(self) -> None:
-        """Raise FormatError where slices are missing: their file is."""
-        present = sum(prod(part.value.shape) for part in self.slices)
-        if not self.slices or present != self.num_elements:
-            raise FormatError(
-                f"found {present} of {self.num_elements} elements of {self.name!r} in the files "
-                "there are; the others are in a shard that is missing"
+        Of a part the checksum cannot be compared; of all rows, and of strings, which are read
+        whole, it is. An index array or a mask reads the whole. Raises IndexError, and as `read`.
+        """
+        return select(self, key)
+
+    def __len__(self) -> int:
+        """The size of the first axis."""
+        if not self.shape:
+            raise TypeError(f"variable {self.name!r} is a scalar, which has no length")
+        return self.shape[0]
+
+    def __bool__(self) -> bool:
+        """True: that there is a variable, whatever is in it."""
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rows along the first axis, some at a time in memory.
+
+        Checksums are compared where slices end, the last one by the end.
+        """
+        if not self.shape:
+            raise TypeError(f"variable {self.name!r} is a scalar, over which nobody can iterate")
+        return rows(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """For `numpy.asarray(variable)`: all elements, as `read` gives them."""
+        if copy is False:
+            raise ValueError(
+                f"variable {self.name!r} is read from a file, which is never without a copy"
             )
+        array = self.read()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def _repr_html_(self) -> str:
+        return variable_table([self])
+
+
+class Variables(dict[str, Variable]):
+    """Variables by name, shown as a table in notebooks."""
+
+    def _repr_html_(self) -> str:
+        return variable_table(self.values(), len(self))
 
 
 def parse_shape_and_slice(text: str) -> tuple[Shape | None, tuple[Extent, ...] | None]:

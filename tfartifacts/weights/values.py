@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import STRING, DType
 from tfartifacts.model.arrays import ArrayValue, BlockValue
 from tfartifacts.model.row_major import stored_row_major
+from tfartifacts.model.slicing import read_rows
 from tfartifacts.model.values import Buffer, Shape
 from tfartifacts.model.variables import Variable
 
@@ -54,6 +56,15 @@ class MergedValue:
 
     def read(self) -> Array:
         return self.variable.read()
+
+    def read_elements(self, first: int, count: int) -> Array:
+        """See PartialValue; of slices the rows that the elements are in are read."""
+        if not self.shape:
+            return self.read().reshape(-1)[first : first + count]
+        row = max(1, prod(self.shape[1:]))
+        begin, end = first // row, -(-(first + count) // row)
+        rows = read_rows(self.variable, begin, end).reshape(-1)
+        return rows[first - begin * row :][:count]
 
     def stored(self) -> Iterator[Buffer]:
         if self.dtype.itemsize is None:
