@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfartifacts.errors import FormatError
+from tfartifacts.errors import ConversionError, FormatError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,6 +141,20 @@ def dtype_from_name(name: str) -> DType:
     if dtype is None:
         raise FormatError(f"found data type {name!r}, expected TensorFlow's name of one")
     return dtype
+
+
+def dtype_from_numpy(dtype: np.dtype[Any]) -> DType:
+    """The type of fixed-size elements that NumPy (or ml_dtypes) holds so, in any byte order.
+
+    A quantized type is held as an integer, and taken for one. Raises ConversionError for what
+    TensorFlow has no type of, such as datetime64, longdouble and structured types.
+    """
+    found = _BY_NAME.get(dtype.name)
+    if found is None or found.numpy_name != dtype.name or found.itemsize is None:
+        raise ConversionError(f"found NumPy's type {dtype}, of which TensorFlow has none")
+    if found.to_numpy() != dtype.newbyteorder("="):
+        raise ConversionError(f"found another type that calls itself {dtype}, expected ml_dtypes'")
+    return found
 
 
 def all_dtypes() -> tuple[DType, ...]:

@@ -7,6 +7,7 @@ graphs        Graph, Node, Function, TensorInfo
 tensors       type and shape of a tensor in a graph
 saved_models  MetaGraph, Signature, Saver, Collection, SavedModel
 values        TensorValue: elements that are read when asked for
+from_arrays   a checkpoint of plain arrays
 arrays        values that are in no file: ArrayValue, BlockValue
 notebooks     what a notebook shows
 escape        text out of a file, safe to show

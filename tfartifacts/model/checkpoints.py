@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.model.graphs import Versions
@@ -14,6 +14,7 @@ from tfartifacts.model.notebooks import checkpoint_table
 from tfartifacts.model.values import Always, Deferred
 
 if TYPE_CHECKING:
+    from tfartifacts.dtypes import DType
     from tfartifacts.model.saved_models import Asset, MetaGraph
     from tfartifacts.model.variables import Variable
 
@@ -102,6 +103,30 @@ class Checkpoint:
         default_factory=_no_object_graph, repr=False
     )
     find_file: FindFile = field(default=find_nothing, repr=False)
+
+    @staticmethod
+    def from_arrays(
+        arrays: Mapping[str, Any],
+        *,
+        path: str = "model.ckpt",
+        step: int | None = None,
+        dtypes: Mapping[str, str | DType] | None = None,
+    ) -> Checkpoint:
+        """A checkpoint of plain arrays by the names of their variables, to be saved with `save`.
+
+        NumPy's and ml_dtypes' arrays of every type that TensorFlow has, in any byte order and
+        layout; what NumPy makes an array of (a Python int becomes int64, a float float64); bytes
+        and text (stored as UTF-8), alone, in lists or in arrays, as strings; another checkpoint's
+        Variable as it is stored. Arrays are not copied: leave them as they are until it is saved.
+        `dtypes` tells quantized types, which NumPy has as integers: `{"w": "qint8"}`. `path` is a
+        name until it is saved under another; `step` is appended to it.
+
+        Raises ConversionError for a name or an array that no checkpoint can hold (it says which),
+        NameNotFoundError for a type given for an array that is not there.
+        """
+        from tfartifacts.model.from_arrays import checkpoint_from_arrays
+
+        return checkpoint_from_arrays(arrays, path=path, step=step, dtypes=dtypes)
 
     @property
     def prefix(self) -> str:

@@ -82,7 +82,8 @@ def _paths_of_values(artifact: Artifact) -> Iterator[str]:
             for meta_graph in artifact.meta_graphs:
                 yield from _paths_of_values(meta_graph)
         case Checkpoint():
-            yield artifact.path
+            if artifact.files:  # not one that was made in memory
+                yield artifact.path
             yield from (file.path for file in artifact.files)
         case MetaGraph() | Graph():
             for path in (artifact.path, artifact.graph.path):
