@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 import tfartifacts as tfa
 from tfartifacts.checks.state_repair import repaired
 from tfartifacts.checks.states import examine_state
@@ -174,6 +176,21 @@ def _repaired(name: str, backup: bool, fixtures: Path, folder: Path) -> Callable
     return write
 
 
+def _written(
+    name: str, fixtures: Path, folder: Path, *, update_state: bool = False
+) -> Callable[[], object]:
+    source = checkpoint(fixtures / REF)
+
+    def write() -> None:
+        with tfa.CheckpointWriter(folder / name, shards=2, update_state=update_state) as writer:
+            for key, variable in source.variables.items():
+                writer.add(key, variable)
+            writer.add_blocks("blocks", "float32", (4,), ([number] for number in FLOATS))
+
+    return write
+
+
+FLOATS = [np.float32(number) for number in range(4)]
 REF = "tensorflow-1.15/ref/model.ckpt-5"
 TABLES = "saved-models/two_meta_graphs"
 MODEL = "saved-models/simple_resource"
@@ -222,6 +239,14 @@ OPERATIONS = {
         may_run_again=True,
     ),
     "frozen graph": Operation("tensorflow-1.15", partial(_frozen, "frozen.pb"), "frozen.pb"),
+    "variables one at a time": Operation(
+        "tensorflow-1.15",
+        partial(_written, "runs/model-9", update_state=True),
+        "runs",
+        there=KEPT,
+        prefix="runs/model-9",
+        changes="runs/checkpoint",
+    ),
 }
 
 # Further ones, whose parts are written in another way.
@@ -236,6 +261,13 @@ OTHERS = {
         there={"runs/notes.txt": "README.md"},
         prefix="runs/model-9",
         changes="runs/checkpoint",
+    ),
+    "variables one at a time into a new folder": Operation(
+        "tensorflow-1.15",
+        partial(_written, "new/newer/model-9"),
+        "new/newer/model-9.index",
+        prefix="new/newer/model-9",
+        changes="new/newer/checkpoint",
     ),
     "meta graph": Operation("graphs", partial(_copied, "graphs/model.meta", "m.meta"), "m.meta"),
     "signature in a text": Operation(

@@ -154,6 +154,13 @@ def test_a_type_that_is_the_arrays_own_may_be_told() -> None:
     assert str(made(b"a", dtypes={"v": "string"}).dtype) == "string"
 
 
+def test_an_empty_list_is_of_the_type_that_is_told() -> None:
+    for dtype in ("string", "int4", "qint8", "float32"):
+        variable = made([[], []], dtypes={"v": dtype})
+        assert (str(variable.dtype), variable.shape) == (dtype, (2, 0))
+        assert variable.read().dtype == variable.dtype.to_numpy()
+
+
 def test_variables_are_taken_as_they_are_stored(
     tensorflow: Judge, fixtures: Path, tmp_path: Path
 ) -> None:

@@ -368,6 +368,19 @@ IN_ORDER = {
         ("replaced", "runs/checkpoint"),
         ("synced", "runs"),
     ],
+    "variables one at a time": [
+        ("synced", "runs/*/checkpoint"),
+        ("synced", "runs/*/parts.json"),
+        ("synced", "runs/*"),
+        ("appeared", "runs/model-9.data-00000-of-00002"),
+        ("synced", "runs"),
+        ("appeared", "runs/model-9.data-00001-of-00002"),
+        ("synced", "runs"),
+        ("appeared", "runs/model-9.index"),
+        ("synced", "runs"),
+        ("replaced", "runs/checkpoint"),
+        ("synced", "runs"),
+    ],
     "checkpoint with assets": [
         ("synced", "runs/*/checkpoint/model-9.assets"),
         ("synced", "runs/*/checkpoint"),
@@ -554,6 +567,7 @@ def test_only_a_saved_model_or_an_empty_folder_is_overwritten(
 LATE = {
     "checkpoint to SavedModel": "export",
     "checkpoint with assets": "runs/model-9.index",
+    "variables one at a time": "runs/model-9.index",
     "frozen graph": "frozen.pb",
     "signature in a text": "model/saved_model.pb",
 }

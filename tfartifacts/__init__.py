@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from tfartifacts.model import Variable as Variable
     from tfartifacts.model.manifests import Manifest as Manifest
     from tfartifacts.opening import open_artifact as open
+    from tfartifacts.saving import CheckpointWriter as CheckpointWriter
     from tfartifacts.saving import save as save
     from tfartifacts.saving.manifests import write_manifest as write_manifest
     from tfartifacts.saving.repaired_state import repair_state as repair_state
@@ -90,7 +91,7 @@ _HOMES = {
     ),
     "tfartifacts.model.manifests": ("Manifest",),
     "tfartifacts.opening": ("open_artifact",),
-    "tfartifacts.saving": ("save",),
+    "tfartifacts.saving": ("CheckpointWriter", "save"),
     "tfartifacts.saving.manifests": ("write_manifest",),
     "tfartifacts.saving.repaired_state": ("repair_state",),
 }

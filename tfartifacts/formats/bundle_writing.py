@@ -34,6 +34,7 @@ from tfartifacts.formats.tensor_data import (
 from tfartifacts.formats.versions import write_versions
 from tfartifacts.formats.wire import put_bytes, put_integer
 from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint
+from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Sink, TensorValue
 from tfartifacts.model.variables import Variable
 from tfartifacts.storage.files import describe_file
@@ -140,6 +141,39 @@ def write_bundle(
     return written
 
 
+class BundleStream:
+    """A bundle that is written one variable after the other, as they come.
+
+    Each goes to the end of the data file that is the smallest by then. What is kept of it is its
+    entry. `sinks` are the data files, `written` is what check_bundle wants.
+    """
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self.written: dict[bytes, tuple[int, int]] = {}
+        self._sinks = sinks
+        self._sizes = [0] * len(sinks)
+        self._entries: list[tuple[bytes, bytes]] = []
+
+    def add(self, variable: Variable) -> None:
+        """Write the elements; every stored checksum is compared. The name must be a new one."""
+        for extents, value in _parts(variable):
+            shard = min(range(len(self._sinks)), key=self._sizes.__getitem__)
+            size, crc = _write_value(value, self._sinks[shard])
+            key = _key(variable)
+            if extents is not None:
+                key = encode_slice_key(key, extents)
+            entry = encode_entry(value, shard, self._sizes[shard], size, crc)
+            self._sizes[shard] += size
+            self._entries.append((key, entry))
+            self.written[key] = size, crc
+        if variable.value is None:
+            self._entries.append((_key(variable), encode_partitioned(variable)))
+
+    def index(self) -> bytes:
+        """The index of what was written so far."""
+        return _index(len(self._sinks), BUNDLE_VERSIONS, self._entries)
+
+
 def bundle_sizes(checkpoint: Checkpoint, prefix: str) -> dict[str, int]:
     """The size of each file that write_bundle would make, by path; reads no value."""
     num_shards = written_shards(checkpoint)
@@ -191,7 +225,7 @@ def _tensors_by_shard(checkpoint: Checkpoint) -> dict[int, list[tuple[bytes, Ten
     placed: dict[int, list[tuple[int, int, int, bytes, TensorValue]]] = {}
     position = 0
     for variable in checkpoint.variables.values():
-        name = variable.name.encode("utf-8", "surrogateescape")
+        name = _key(variable)
         for extents, value in _parts(variable):
             location = value.location
             shard, offset, size = 0, 1 << 63, 0
@@ -229,13 +263,21 @@ def _carried_whole(
 
 def _encode_index(checkpoint: Checkpoint, entries: list[tuple[bytes, bytes]]) -> bytes:
     partitioned = [
-        (variable.name.encode("utf-8", "surrogateescape"), encode_partitioned(variable))
+        (_key(variable), encode_partitioned(variable))
         for variable in checkpoint.variables.values()
         if variable.value is None
     ]
     versions = checkpoint.versions if checkpoint.format == "V2" else BUNDLE_VERSIONS
-    header = put_integer(1, written_shards(checkpoint)) + put_bytes(3, write_versions(versions))
-    return bytes(write_table(sorted([(b"", header), *entries, *partitioned])))
+    return _index(written_shards(checkpoint), versions, [*entries, *partitioned])
+
+
+def _index(num_shards: int, versions: Versions, entries: list[tuple[bytes, bytes]]) -> bytes:
+    header = put_integer(1, num_shards) + put_bytes(3, write_versions(versions))
+    return bytes(write_table(sorted([(b"", header), *entries])))
+
+
+def _key(variable: Variable) -> bytes:
+    return variable.name.encode("utf-8", "surrogateescape")
 
 
 def _parts(variable: Variable) -> list[tuple[Extents | None, TensorValue]]:

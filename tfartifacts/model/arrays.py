@@ -58,9 +58,10 @@ class ArrayValue:
 
 
 class BlockValue(ABC):
-    """A TensorValue of a fixed-size type whose elements are made block by block.
+    """A TensorValue whose elements are made block by block.
 
-    For a subclass: a frozen dataclass with `dtype` and `shape` (fields or properties) and `blocks`.
+    Strings can be read, but not in constant memory, and their `nbytes` is not known. For a
+    subclass: a frozen dataclass with `dtype` and `shape` (fields or properties) and `blocks`.
     """
 
     __slots__ = ()
@@ -123,7 +124,10 @@ class BlockValue(ABC):
 
     def stored(self) -> Iterator[Buffer]:
         for block in self._checked_blocks():
-            yield from stored_elements(block, self.dtype)
+            if self.dtype.itemsize is None:
+                yield from block.reshape(-1).tolist()
+            else:
+                yield from stored_elements(block, self.dtype)
 
     def _checked_blocks(self) -> Iterator[Any]:
         numpy_dtype = self.dtype.to_numpy()

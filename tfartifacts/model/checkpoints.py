@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.notebooks import checkpoint_table
-from tfartifacts.model.values import Always, Deferred
+from tfartifacts.model.values import Always, Deferred, DTypeLike
 
 if TYPE_CHECKING:
-    from tfartifacts.dtypes import DType
     from tfartifacts.model.saved_models import Asset, MetaGraph
     from tfartifacts.model.variables import Variable
 
@@ -110,7 +109,7 @@ class Checkpoint:
         *,
         path: str = "model.ckpt",
         step: int | None = None,
-        dtypes: Mapping[str, str | DType] | None = None,
+        dtypes: Mapping[str, DTypeLike] | None = None,
     ) -> Checkpoint:
         """A checkpoint of plain arrays by the names of their variables, to be saved with `save`.
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import STRING, DType, all_dtypes, dtype_from_name, dtype_from_numpy
 from tfartifacts.errors import ConversionError, FormatError, name_not_found
-from tfartifacts.model.arrays import ArrayValue
+from tfartifacts.model.arrays import ArrayValue, BlockValue
 from tfartifacts.model.checkpoints import Checkpoint
+from tfartifacts.model.values import DTypeLike, Shape
 from tfartifacts.model.variables import Variable, Variables
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tfartifacts.model.values import Array
 
 _QUANTIZED = frozenset(
     dtype.name for dtype in all_dtypes() if dtype.itemsize and dtype.numpy_name != dtype.name
@@ -24,7 +28,7 @@ def checkpoint_from_arrays(
     *,
     path: str = "model.ckpt",
     step: int | None = None,
-    dtypes: Mapping[str, str | DType] | None = None,
+    dtypes: Mapping[str, DTypeLike] | None = None,
 ) -> Checkpoint:
     """See Checkpoint.from_arrays."""
     if step is not None and step < 0:
@@ -47,14 +51,14 @@ def _is_text(name: object) -> bool:
     return isinstance(name, str)
 
 
-def variable_from_array(name: str, array: Any, dtype: str | DType | None = None) -> Variable:
+def variable_from_array(name: str, array: Any, dtype: DTypeLike | None = None) -> Variable:
     """A variable of that name with the elements of an array, or of another variable.
 
     Raises ConversionError, which names the variable, for what no checkpoint can hold.
     """
     check_name(name)
     try:
-        wanted = None if dtype is None else _storable(dtype)
+        wanted = None if dtype is None else storable_dtype(dtype)
         if isinstance(array, Variable):
             if wanted not in (None, array.dtype):
                 raise ConversionError(f"found {array.dtype}, expected {wanted}")
@@ -64,6 +68,31 @@ def variable_from_array(name: str, array: Any, dtype: str | DType | None = None)
         error.message += f" (in variable {name!r})"
         raise
     return Variable(str(name), value.dtype, value.shape, value)
+
+
+def variable_from_blocks(
+    name: str, dtype: DTypeLike, shape: Shape, blocks: Iterable[Any]
+) -> Variable:
+    """A variable whose elements come in row-major order as arrays of any size, once.
+
+    Raises as variable_from_array; whether the blocks fit is told when they are asked for.
+    """
+    check_name(name)
+    wanted = storable_dtype(dtype)
+    return Variable(str(name), wanted, shape, _Blocks(wanted, shape, blocks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks(BlockValue):
+    """Elements that come once."""
+
+    dtype: DType
+    shape: Shape
+    given: Iterable[Any]
+
+    def blocks(self) -> Iterator[Array]:
+        for block in self.given:
+            yield array_value(block, self.dtype).array
 
 
 def check_name(name: object) -> None:
@@ -82,7 +111,8 @@ def check_name(name: object) -> None:
         raise ConversionError(f"found the name {name!r}, which UTF-8 cannot hold") from None
 
 
-def _storable(dtype: str | DType) -> DType:
+def storable_dtype(dtype: DTypeLike) -> DType:
+    """The type of that name. Raises ConversionError where no array holds it."""
     try:
         found = dtype if isinstance(dtype, DType) else dtype_from_name(dtype)
     except FormatError as error:
@@ -103,6 +133,9 @@ def array_value(array: Any, dtype: DType | None = None) -> ArrayValue:
     if isinstance(array, np.ma.MaskedArray):
         raise ConversionError("found a masked array, expected one whose elements are all there")
     elements = _as_array(array)
+    if dtype is not None and not elements.size and not isinstance(array, np.ndarray):
+        # An empty list is a list of anything.
+        return ArrayValue(dtype, elements.shape, elements.astype(dtype.to_numpy()))
     if elements.dtype.kind in "OSUT":
         found = STRING
         elements = _strings(elements)
@@ -159,7 +192,7 @@ def _numbers(array: np.ndarray[Any, Any]) -> tuple[DType, np.ndarray[Any, Any]]:
     if names is not None and len(names) == 1 and names[0] in _QUANTIZED:
         # TensorFlow's own type in NumPy of a quantized one: a field of that name.
         array = array[names[0]]
-        found = _storable(names[0])
+        found = storable_dtype(names[0])
         if array.dtype != found.to_numpy():
             raise ConversionError(f"found {array.dtype} as {found}, expected {found.numpy_name}")
         return found, array

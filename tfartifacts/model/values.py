@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 PartialShape = tuple[int | None, ...] | None  # None inside: unknown size; None: unknown rank
 Buffer = bytes | bytearray | memoryview
+DTypeLike = str | DType  # TensorFlow's name of a type, or the type
 
 T = TypeVar("T")
 

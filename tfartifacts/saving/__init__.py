@@ -8,6 +8,7 @@
                  what the plan of each kind is, and how it is published: one rename, or one
                  exchange, for a folder; for files of a checkpoint in the order data, assets,
                  graph, index, state file: a checkpoint is there once its index is
+    writer       a checkpoint whose variables come one at a time, never all in memory
     manifests    sizes and sums of an artifact's files, beside or in it
     repaired_state
                  a state file in the place of another
@@ -23,7 +24,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tfartifacts.errors import ConversionError, WriteError
+from tfartifacts.errors import ConversionError
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.saved_models import MetaGraph, SavedModel
@@ -34,7 +35,7 @@ from tfartifacts.saving.leftovers import clear
 from tfartifacts.saving.messages import save_bytes as save_bytes
 from tfartifacts.saving.messages import save_message
 from tfartifacts.saving.plans import LINKS as LINKS
-from tfartifacts.saving.plans import Message, Options
+from tfartifacts.saving.plans import Message, Options, path_to_write
 from tfartifacts.saving.plans import Saved as Saved
 from tfartifacts.saving.saved_models import save_saved_model
 from tfartifacts.saving.sources import (
@@ -43,6 +44,7 @@ from tfartifacts.saving.sources import (
     refuse_source,
     source_files,
 )
+from tfartifacts.saving.writer import CheckpointWriter as CheckpointWriter
 
 if TYPE_CHECKING:
     from tfartifacts.model import Artifact
@@ -78,13 +80,9 @@ def save(
     ChecksumError and FormatError where a source turns out damaged, ConversionError for what
     cannot be written there, such as into or over its own source.
     """
-    destination = os.fspath(path)
     if link is not None and link not in LINKS:
         raise ConversionError(f"found link {link!r}, expected one of {', '.join(LINKS)}")
-    if "\0" in destination:
-        raise WriteError("cannot write: the name holds a NUL byte", path=destination)
-    if os.path.basename(destination) in (".", ".."):
-        destination = os.path.realpath(destination)
+    destination = path_to_write(path)
     refuse_source(artifact, destination, overwrite=overwrite)
     options = Options(overwrite, update_state, max_to_keep, link, dry_run, progress)
     left = () if dry_run else clear(artifact, destination)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tfartifacts.errors import ConversionError, DestinationExistsError
@@ -24,17 +25,11 @@ ASSETS_SUFFIX = ".assets"
 
 
 def save_checkpoint(checkpoint: Checkpoint, prefix: str, options: Options) -> Saved:
-    folder, name = _split_prefix(prefix)
-    if options.max_to_keep is not None and options.max_to_keep < 1:
-        raise ConversionError(
-            f"found {options.max_to_keep} checkpoints to keep, expected 1 or more"
-        )
+    folder, name = place_of_prefix(prefix, options)
     refuse_links_out(checkpoint.assets)
     plan = _plan(checkpoint, folder, name, prefix)
     names = list(dict.fromkeys(file.partition("/")[0] for file in plan.names()))
-    # A manifest that a deleted checkpoint of that name left would not fit this one.
-    for file in [name, *names, name + MANIFEST_SUFFIX]:
-        _refuse_existing(os.path.join(folder, file), overwrite=options.overwrite)
+    refuse_taken(folder, name, names, overwrite=options.overwrite)
     # Without variables there is nothing that a state file could name.
     shown = os.path.dirname(prefix)
     state = None if plan.checkpoint is None else StateFile(folder, name, options, shown)
@@ -51,11 +46,25 @@ def save_checkpoint(checkpoint: Checkpoint, prefix: str, options: Options) -> Sa
         staged = stage(plan, place, source_files(checkpoint), options)
         if appears_whole:
             publish_folder(place, folder)
-        elif state is None or encoded is None:
-            publish_files(place, folder, names)
         else:
-            publish_files(place, folder, names, state.publisher(place))
+            publish_checkpoint(place, folder, names, None if encoded is None else state)
     return saved(os.path.dirname(prefix), staged.sizes, (*staged.notes, *notes))
+
+
+def publish_checkpoint(
+    place: str, folder: str, names: Sequence[str], state: StateFile | None
+) -> None:
+    """Move the files of a checkpoint, the index last, to their folder; then the state file."""
+    publish_files(place, folder, names, None if state is None else state.publisher(place))
+
+
+def refuse_taken(folder: str, name: str, files: Sequence[str], *, overwrite: bool) -> None:
+    """Raise DestinationExistsError where a checkpoint of that name, of these files, is in the way.
+
+    So is a manifest that a deleted checkpoint of that name left: it would not fit this one.
+    """
+    for file in [name, *files, name + MANIFEST_SUFFIX]:
+        _refuse_existing(os.path.join(folder, file), overwrite=overwrite)
 
 
 def _refuse_existing(path: str, *, overwrite: bool) -> None:
@@ -92,7 +101,12 @@ def _has_bundle(checkpoint: Checkpoint) -> bool:
     return any(file.path == index_file(checkpoint.path) for file in checkpoint.files)
 
 
-def _split_prefix(prefix: str) -> tuple[str, str]:
+def place_of_prefix(prefix: str, options: Options) -> tuple[str, str]:
+    """Folder and name of the checkpoint; raises for what can be none, or be kept of none."""
+    if options.max_to_keep is not None and options.max_to_keep < 1:
+        raise ConversionError(
+            f"found {options.max_to_keep} checkpoints to keep, expected 1 or more"
+        )
     folder, name = os.path.split(os.path.abspath(prefix))
     if not name or prefix.endswith("/"):
         raise ConversionError(

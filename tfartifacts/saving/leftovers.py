@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 
 def clear(artifact: Artifact, destination: str) -> tuple[str, ...]:
     """Remove what nobody can be using any more; what is to be said about the rest."""
+    if isinstance(artifact, Checkpoint):
+        return clear_checkpoint(destination)
     notes = clear_place(destination)
-    match artifact:
-        case Checkpoint():
-            # Of a folder that was to appear with the checkpoint in it.
-            notes += clear_place(os.path.dirname(os.path.abspath(destination)))
-        case SavedModel():
-            # Of a change in place, in the folder that may be replaced.
-            notes += clear_place(os.path.join(destination, BINARY_FILE))
+    if isinstance(artifact, SavedModel):
+        # Of a change in place, in the folder that may be replaced.
+        notes += clear_place(os.path.join(destination, BINARY_FILE))
     return notes
+
+
+def clear_checkpoint(prefix: str) -> tuple[str, ...]:
+    """The same where a checkpoint is to be written."""
+    # The other: of a folder that was to appear with the checkpoint in it.
+    return clear_place(prefix) + clear_place(os.path.dirname(os.path.abspath(prefix)))
 
 
 def clear_place(destination: str) -> tuple[str, ...]:

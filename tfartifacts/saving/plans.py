@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tfartifacts.errors import ConversionError
+from tfartifacts.errors import ConversionError, WriteError
 from tfartifacts.formats.bundle_writing import bundle_files, bundle_sizes
 from tfartifacts.formats.graph_def import encode_graph, read_graph
 from tfartifacts.formats.meta_graph import encode_meta_graph, read_meta_graph
@@ -114,6 +114,16 @@ class Plan:
         if self.checkpoint is not None:
             size += self.checkpoint.nbytes
         return size
+
+
+def path_to_write(path: str | os.PathLike[str]) -> str:
+    """The path as a text that has a name at its end. Raises WriteError for one with a NUL byte."""
+    destination = os.fspath(path)
+    if "\0" in destination:
+        raise WriteError("cannot write: the name holds a NUL byte", path=destination)
+    if os.path.basename(destination) in (".", ".."):
+        destination = os.path.realpath(destination)
+    return destination
 
 
 def saved(folder: str, sizes: Mapping[str, int], notes: Sequence[str] = ()) -> Saved:
