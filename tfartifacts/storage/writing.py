@@ -16,6 +16,9 @@ from tfartifacts.storage.files import opened
 _FICLONE = 0x40049409  # linux/fs.h, _IOW(0x94, 9, int)
 
 _BATCH = 1 << 20  # bytes of small pieces that are written at once
+# Bytes given to the system at a time. Linux makes room in its cache in runs as long as a write: of
+# 1 MiB (ext4, Linux 6.18, memory in use) that took up to five times as long as of 512 KiB or less.
+_PIECE = 1 << 18
 
 
 def write_error(path: str, error: OSError) -> WriteError:
@@ -37,7 +40,7 @@ class _FileSink:
         view = memoryview(data)
         try:
             while view:
-                view = view[os.write(self._descriptor, view) :]
+                view = view[os.write(self._descriptor, view[:_PIECE]) :]
         except OSError as error:
             raise write_error(self._path, error) from None
 
