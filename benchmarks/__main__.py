@@ -1,4 +1,4 @@
-"""`python -m benchmarks [startup] [listing] [--pairs N]`: prints a table for each.
+"""`python -m benchmarks [startup] [listing] [writing] [--pairs N]`: prints a table for each.
 
 Both sides run in turn, pair by pair, and the median of the pairs' ratios is what counts: the speed
 of shared machines drifts. Peers that are not installed are left out and named; TensorFlow's are
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import listing, startup
+from benchmarks import listing, startup, writing
 
-BENCHMARKS = {"startup": startup.run, "listing": listing.run}
+BENCHMARKS = {"startup": startup.run, "listing": listing.run, "writing": writing.run}
 
 
 def main() -> None:

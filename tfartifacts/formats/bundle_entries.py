@@ -27,7 +27,6 @@ from tfartifacts.formats.slices import (
 )
 from tfartifacts.formats.tensor_data import StoredTensor, check_shape, expected_size
 from tfartifacts.formats.wire import Message, put_bytes, put_fixed32, put_integer, signed
-from tfartifacts.model.notebooks import variable_table
 from tfartifacts.model.values import Buffer, Location, Shape, TensorValue
 from tfartifacts.model.variables import Variable, VariableSlice
 
@@ -240,6 +239,8 @@ class BundleVariables(Mapping[str, Variable]):
         return _Values(self)
 
     def _repr_html_(self) -> str:
+        from tfartifacts.model.notebooks import variable_table
+
         return variable_table(self.made(), len(self))
 
     def made(self) -> Iterator[Variable]:

@@ -142,10 +142,9 @@ def write_bundle(
 
 
 class BundleStream:
-    """A bundle that is written one variable after the other, as they come.
+    """A bundle whose variables are written as they come, each to the smallest of the data files.
 
-    Each goes to the end of the data file that is the smallest by then. What is kept of it is its
-    entry. `sinks` are the data files, `written` is what check_bundle wants.
+    What is kept of one is its entry. `written` is what check_bundle wants.
     """
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
@@ -159,9 +158,8 @@ class BundleStream:
         for extents, value in _parts(variable):
             shard = min(range(len(self._sinks)), key=self._sizes.__getitem__)
             size, crc = _write_value(value, self._sinks[shard])
-            key = _key(variable)
-            if extents is not None:
-                key = encode_slice_key(key, extents)
+            name = _key(variable)
+            key = name if extents is None else encode_slice_key(name, extents)
             entry = encode_entry(value, shard, self._sizes[shard], size, crc)
             self._sizes[shard] += size
             self._entries.append((key, entry))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.model.graphs import Versions
-from tfartifacts.model.notebooks import checkpoint_table
 from tfartifacts.model.values import Always, Deferred, DTypeLike
 
 if TYPE_CHECKING:
@@ -173,6 +172,8 @@ class Checkpoint:
         return sum(variable.nbytes for variable in self.variables.values())
 
     def _repr_html_(self) -> str:
+        from tfartifacts.model.notebooks import checkpoint_table
+
         return checkpoint_table(self)
 
 

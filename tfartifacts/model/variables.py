@@ -1,4 +1,7 @@
-"""A variable: one named entry of a checkpoint, stored whole or in slices."""
+"""A variable: one named entry of a checkpoint, stored whole or in slices.
+
+What reads parts or shows tables is imported when it is used: listing names should start fast.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import FormatError
-from tfartifacts.model.notebooks import variable_table
-from tfartifacts.model.slicing import read_slices, rows, select
 from tfartifacts.model.values import Shape, TensorValue
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class Variable:
         """
         if self.value is not None:
             return self.value.read()
+        from tfartifacts.model.slicing import read_slices
+
         return read_slices(self)
 
     def __getitem__(self, key: Any) -> Any:
@@ -104,6 +107,8 @@ class Variable:
         Of a part the checksum cannot be compared; of all rows, and of strings, which are read
         whole, it is. An index array or a mask reads the whole. Raises IndexError, and as `read`.
         """
+        from tfartifacts.model.slicing import select
+
         return select(self, key)
 
     def __len__(self) -> int:
@@ -123,6 +128,8 @@ class Variable:
         """
         if not self.shape:
             raise TypeError(f"variable {self.name!r} is a scalar, over which nobody can iterate")
+        from tfartifacts.model.slicing import rows
+
         return rows(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -135,6 +142,8 @@ class Variable:
         return array if dtype is None else array.astype(dtype, copy=False)
 
     def _repr_html_(self) -> str:
+        from tfartifacts.model.notebooks import variable_table
+
         return variable_table([self])
 
 
@@ -142,6 +151,8 @@ class Variables(dict[str, Variable]):
     """Variables by name, shown as a table in notebooks."""
 
     def _repr_html_(self) -> str:
+        from tfartifacts.model.notebooks import variable_table
+
         return variable_table(self.values(), len(self))
 
 
