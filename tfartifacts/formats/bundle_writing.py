@@ -35,6 +35,7 @@ from tfartifacts.formats.versions import write_versions
 from tfartifacts.formats.wire import put_bytes, put_integer
 from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint
 from tfartifacts.model.graphs import Versions
+from tfartifacts.model.placing import PlacedValue
 from tfartifacts.model.values import Sink, TensorValue
 from tfartifacts.model.variables import Variable
 from tfartifacts.storage.files import describe_file
@@ -229,6 +230,8 @@ def _tensors_by_shard(checkpoint: Checkpoint) -> dict[int, list[tuple[bytes, Ten
             shard, offset, size = 0, 1 << 63, 0
             if location is not None:
                 shard, offset, size = location.shard, location.offset, location.size
+            if isinstance(value, PlacedValue):
+                shard = value.shard
             key = name if extents is None else encode_slice_key(name, extents)
             # A variable of another checkpoint may lie in a shard that this one does not have.
             shard = min(shard, max(num_shards - 1, 0))

@@ -10,12 +10,13 @@ Source: tensorflow/core/protobuf/trackable_object_graph.proto.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tfartifacts.errors import ChecksumError, PathNotFoundError, located
 from tfartifacts.formats.bundle_entries import BundleTensor, BundleVariables
 from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY
-from tfartifacts.formats.wire import Message
+from tfartifacts.formats.wire import Message, put_bytes, put_text
 from tfartifacts.model.checkpoints import ObjectGraph
 
 
@@ -33,7 +34,48 @@ def read_object_graph(encoded: bytes) -> ObjectGraph:
                 full_names[key] = full_name
         slot_nodes.update(slot.integer(3) for slot in node.messages(3))
     slot_keys = frozenset(key for node in slot_nodes for key in keys_of.get(node, ()))
-    return ObjectGraph(len(nodes), full_names, slot_keys)
+    return ObjectGraph(len(nodes), full_names, slot_keys, _WithKeys(encoded))
+
+
+@dataclass(frozen=True, slots=True)
+class _WithKeys:
+    """An object graph with other keys, when called: see ObjectGraph.with_keys.
+
+    An attribute whose key is gone goes, and so does what calls its object a slot of an optimizer:
+    tf.train.Checkpoint.restore would look for the value. All other bytes are carried.
+    """
+
+    encoded: bytes
+
+    def __call__(self, keys: Mapping[str, str | None]) -> tuple[bytes, ObjectGraph]:
+        graph = Message(self.encoded)
+        nodes = graph.messages(1)
+        attributes = [[_rekeyed(entry, keys) for entry in node.messages(2)] for node in nodes]
+        emptied = {
+            position
+            for position, listed in enumerate(attributes)
+            if listed and all(entry is None for entry in listed)
+        }
+        pieces = [graph.without(1)]
+        for node, listed in zip(nodes, attributes, strict=True):
+            slots = [slot for slot in node.messages(3) if slot.integer(3) not in emptied]
+            parts = [
+                node.without(2, 3),
+                *(put_bytes(2, entry) for entry in listed if entry is not None),
+                *(put_bytes(3, slot.encoded()) for slot in slots),
+            ]
+            pieces.append(put_bytes(1, b"".join(parts)))
+        encoded = b"".join(pieces)
+        return encoded, read_object_graph(encoded)
+
+
+def _rekeyed(attribute: Message, keys: Mapping[str, str | None]) -> bytes | None:
+    """An encoded attribute with its new key; None where that is gone."""
+    key = attribute.text(3)
+    new = keys.get(key, key)
+    if new is None:
+        return None
+    return attribute.encoded() if new == key else attribute.without(3) + put_text(3, new)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ saved_models  MetaGraph, Signature, Saver, Collection, SavedModel
 values        TensorValue: elements that are read when asked for
 from_arrays   a checkpoint of plain arrays
 arrays        values that are in no file: ArrayValue, BlockValue
+placing       a value that goes to a certain data file
 notebooks     what a notebook shows
 escape        text out of a file, safe to show
 row_major     elements one after the other, also those of a partitioned variable

@@ -42,12 +42,17 @@ class ObjectGraph:
     """What an object-based checkpoint knows of its keys (trackable_object_graph.proto).
 
     `full_names` maps a checkpoint key to the variable's name; a key without one is left out.
-    `slot_keys` are the keys of optimizer slot variables.
+    `slot_keys` are the keys of optimizer slot variables. `with_keys` gives it with other
+    keys, encoded and read again; None for one that was not read from a file. It is given a new key
+    for each old one, or None for what is no longer there.
     """
 
     num_objects: int
     full_names: Mapping[str, str]
     slot_keys: frozenset[str]
+    with_keys: Callable[[Mapping[str, str | None]], tuple[bytes, ObjectGraph]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
 
 def _no_problems() -> Deferred[tuple[TfArtifactsError, ...]]:
