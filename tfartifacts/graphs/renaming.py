@@ -73,32 +73,50 @@ def renamed(checkpoint: Checkpoint, rules: Iterable[str]) -> Checkpoint:
     rules = list(rules)
     if not rules:
         return checkpoint
-    names = {name: name for name in checkpoint.variables}
+    names = renamed_names({name: name for name in checkpoint.variables}, rules, checkpoint.path)
+    return replace(
+        checkpoint,
+        variables={
+            names[name]: variable if names[name] == name else replace(variable, name=names[name])
+            for name, variable in checkpoint.variables.items()
+        },
+    )
+
+
+def renamed_names(
+    names: Mapping[str, str], rules: Iterable[str], path: str | None = None
+) -> dict[str, str]:
+    """Each variable's name now, mapped to what the rules make of it, in turn.
+
+    `names` maps the names in the checkpoint to what they are now. Raises ConversionError where two
+    variables would have one name, one none, or a rule fits none.
+    """
+    now = dict(names)
     for rule in rules:
         change = _renaming(rule)
-        after = {name: change(now) for name, now in names.items()}
-        if after == names:
+        after = {name: change(before) for name, before in now.items()}
+        if after == now:
             raise ConversionError(
-                f"found no variable that {rule!r} renames, expected one", path=checkpoint.path
+                f"found no variable that {rule!r} renames, expected one", path=path
             )
-        names = after
+        now = after
+    refuse_clashes(now, path)
+    return now
+
+
+def refuse_clashes(names: Mapping[str, str], path: str | None = None) -> None:
+    """Raise ConversionError where two variables would have one name, or one none."""
     origin: dict[str, str] = {}
-    variables: dict[str, Variable] = {}
-    for name, variable in checkpoint.variables.items():
-        new = names[name]
+    for name, new in names.items():
         if not new:
-            raise ConversionError(
-                f"found {name!r} renamed to nothing, expected a name", path=checkpoint.path
-            )
-        if new in variables:
+            raise ConversionError(f"found {name!r} renamed to nothing, expected a name", path=path)
+        if new in origin:
             raise ConversionError(
                 f"found {origin[new]!r} and {name!r} both renamed to {new!r}, expected different "
                 "names",
-                path=checkpoint.path,
+                path=path,
             )
         origin[new] = name
-        variables[new] = variable if new == name else replace(variable, name=new)
-    return replace(checkpoint, variables=variables)
 
 
 class Edit(NamedTuple):
