@@ -68,6 +68,11 @@ _BOOKKEEPING = re.compile(
     r"current_loss_scale|good_steps|loss_scale|dynamic_counter|step_counter|biased|"
     r"sync_rep_local_step|num_updates|_current_iter\w*)(_\d+)?\Z"
 )
+# Counters that an optimizer keeps below its name.
+_OPTIMIZER_COUNTER = re.compile(
+    r"(iter|_?iterations?|_current_iter\w*|current_loss_scale|loss_scale|good_steps|"
+    r"dynamic_counter|step_counter)(_\d+)?\Z"
+)
 _SLOT_SUFFIX = re.compile(r"_slot_(vr|vc|v|m)(_\d+)?\Z")
 
 
@@ -107,6 +112,32 @@ def variable_roles(checkpoint: Checkpoint) -> Mapping[str, Role]:
         object_graph = None
     names = _Names(checkpoint.variables, object_graph)
     return {key: names.role(key, variable) for key, variable in checkpoint.variables.items()}
+
+
+def optimizer_variables(
+    checkpoint: Checkpoint, roles: Mapping[str, Role] | None = None
+) -> frozenset[str]:
+    """What an optimizer alone needs: its variables, and its own counters and loss scales.
+
+    A global_step, which summaries and schedules go by, is not among them, nor other counters.
+    """
+    roles = variable_roles(checkpoint) if roles is None else roles
+    return frozenset(
+        name
+        for name, role in roles.items()
+        if role == "optimizer" or (role == "bookkeeping" and _is_of_an_optimizer(name))
+    )
+
+
+def _is_of_an_optimizer(name: str) -> bool:
+    scope, _, last = name.removesuffix(_VALUE_SUFFIX).rpartition("/")
+    if not _OPTIMIZER_COUNTER.match(last):
+        return False
+    return bool(
+        _KERAS_SCOPE.match(name)
+        or _OPTIMIZER_NAME.search(f"{scope}/")
+        or any(map(_OPTIMIZER_WORD.search, scope.split("/", _MOST_SCOPES)))
+    )
 
 
 def account(checkpoint: Checkpoint, roles: Mapping[str, Role] | None = None) -> Account:
@@ -233,6 +264,23 @@ class _Names:
                 if owner is not None and owner.shape == variable.shape:
                     return True
         return False
+
+
+def averaged_variable(average: str, variables: Mapping[str, Variable]) -> str:
+    """The name of the variable that an average (see variable_roles) is of.
+
+    The longest part of the name behind a scope that is a variable's; where none is, all of it.
+    """
+    path, mark, _ = average.partition(_SLOT_MARK)
+    if mark:
+        return path + _VALUE_SUFFIX
+    scope = average.rpartition("/")[0]
+    parts = scope.split("/", _MOST_SCOPES)
+    for skipped in range(len(parts)):
+        name = "/".join(parts[skipped:])
+        if name in variables:
+            return name
+    return scope
 
 
 def _is_counter(variable: Variable) -> bool:
