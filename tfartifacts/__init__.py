@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from tfartifacts.saving import save as save
     from tfartifacts.saving.manifests import write_manifest as write_manifest
     from tfartifacts.saving.repaired_state import repair_state as repair_state
+    from tfartifacts.weights.averaging import average as average
+    from tfartifacts.weights.editing import edit as edit
+    from tfartifacts.weights.editing import plan_edits as plan_edits
+    from tfartifacts.weights.edits import Edits as Edits
 
 __version__ = "0.1.0"
 
@@ -94,6 +98,9 @@ _HOMES = {
     "tfartifacts.saving": ("CheckpointWriter", "save"),
     "tfartifacts.saving.manifests": ("write_manifest",),
     "tfartifacts.saving.repaired_state": ("repair_state",),
+    "tfartifacts.weights.averaging": ("average",),
+    "tfartifacts.weights.editing": ("edit", "plan_edits"),
+    "tfartifacts.weights.edits": ("Edits",),
 }
 _ORIGINS = {name: module for module, names in _HOMES.items() for name in names}
 
