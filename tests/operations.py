@@ -190,6 +190,19 @@ def _written(
     return write
 
 
+def _changed(name: str, fixtures: Path, folder: Path) -> Callable[[], object]:
+    source = checkpoint(fixtures / REF)
+    edits = tfa.Edits(
+        strip_optimizer=True, rename=("re:^=new/",), values={"new/global_step": 0}, shards=2
+    )
+    return partial(tfa.save, tfa.edit(source, edits), folder / name, update_state=True)
+
+
+def _averaged(name: str, fixtures: Path, folder: Path) -> Callable[[], object]:
+    source = checkpoint(fixtures / REF)
+    return partial(tfa.save, tfa.average([source, source]), folder / name)
+
+
 FLOATS = [np.float32(number) for number in range(4)]
 REF = "tensorflow-1.15/ref/model.ckpt-5"
 TABLES = "saved-models/two_meta_graphs"
@@ -268,6 +281,17 @@ OTHERS = {
         "new/newer/model-9.index",
         prefix="new/newer/model-9",
         changes="new/newer/checkpoint",
+    ),
+    "edited checkpoint": Operation(
+        "tensorflow-1.15",
+        partial(_changed, "runs/model-9"),
+        "runs",
+        there=KEPT,
+        prefix="runs/model-9",
+        changes="runs/checkpoint",
+    ),
+    "average of checkpoints": Operation(
+        "tensorflow-1.15", partial(_averaged, "new/model-9"), "new"
     ),
     "meta graph": Operation("graphs", partial(_copied, "graphs/model.meta", "m.meta"), "m.meta"),
     "signature in a text": Operation(

@@ -24,6 +24,8 @@ COMMANDS = {
     "salvage": "tfartifacts.cli.salvage:salvage",
     "manifest": "tfartifacts.cli.manifest:manifest",
     "state": "tfartifacts.cli.state:state",
+    "edit": "tfartifacts.cli.edit:edit",
+    "average": "tfartifacts.cli.average:average",
     "signature": "tfartifacts.cli.signature:signature_app",
     "tags": "tfartifacts.cli.signature:tags_app",
 }

@@ -76,6 +76,24 @@ def read_npz(path: str, key: str | None) -> Any:
             ) from None
 
 
+def read_all(path: str) -> dict[str, Any]:
+    """All arrays of an .npz archive by their names. Errors as read_npy."""
+    with _stream(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        except _BAD_ZIP as error:
+            raise ConversionError(
+                f"found no archive of arrays (.npz): {error or type(error).__name__}", path=path
+            ) from None
+    arrays: dict[str, Any] = {}
+    for name in (name.removesuffix(".npy") for name in names):
+        if name in arrays:
+            raise ConversionError(f"found {name!r} twice, expected each array once", path=path)
+        arrays[name] = read_npz(path, name)
+    return arrays
+
+
 @contextmanager
 def _stream(path: str) -> Iterator[IO[bytes]]:
     with opened(path) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
