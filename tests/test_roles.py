@@ -15,7 +15,13 @@ from tfartifacts.dtypes import dtype_from_name
 from tfartifacts.errors import ChecksumError
 from tfartifacts.model import Checkpoint, CheckpointDirectory, ObjectGraph, SavedModel, Variable
 from tfartifacts.model.values import Always, Deferred
-from tfartifacts.weights.roles import Account, account, variable_roles
+from tfartifacts.weights.roles import (
+    Account,
+    account,
+    averaged_variable,
+    optimizer_variables,
+    variable_roles,
+)
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -258,3 +264,51 @@ def test_public_keras_models_are_accounted(shared_artifacts: Path, name: str) ->
     assert opened.checkpoint is not None
     counted = account(opened.checkpoint)
     assert (counted.model_parameters, counted.optimizer_parameters) == REAL[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_of_an_optimizer"),
+    [
+        ("global_step", False),
+        ("save_counter" + VALUE, False),
+        ("step" + VALUE, False),
+        ("epoch", False),
+        ("iterations", False),
+        ("net/iterations", False),
+        ("total", False),
+        ("training/Adam/iterations", True),
+        ("Adam/iter", True),
+        ("my_optimizer/loss_scale", True),
+        ("optimizer/iter" + VALUE, True),
+        ("optimizer/_iterations" + VALUE, True),
+        ("optimizer/_current_iteration" + VALUE, True),
+        ("model/optimizer/loss_scale/current_loss_scale" + VALUE, True),
+    ],
+)
+def test_counters_of_an_optimizer_are_told_from_others(name: str, is_of_an_optimizer: bool) -> None:
+    shapes: dict[str, tuple[int, ...]] = {"net/w": (3, 2), name: ()}
+    if name.endswith(VALUE):
+        shapes[OBJECT_GRAPH] = ()
+    found = optimizer_variables(checkpoint(shapes, {name: "int64", OBJECT_GRAPH: "string"}))
+    assert found == ({name} if is_of_an_optimizer else set())
+
+
+@pytest.mark.parametrize(
+    ("average", "variable"),
+    [
+        ("net/w/ExponentialMovingAverage", "net/w"),
+        ("scope/net/w/ExponentialMovingAverage", "net/w"),
+        ("w/ExponentialMovingAverage", "w"),
+        ("other/ExponentialMovingAverage", "other"),
+        ("net/w/.OPTIMIZER_SLOT/optimizer/average" + VALUE, "net/w" + VALUE),
+    ],
+)
+def test_the_variable_that_an_average_is_of(average: str, variable: str) -> None:
+    there = checkpoint(dict.fromkeys(("net/w", "w"), (3,))).variables
+    assert averaged_variable(average, there) == variable
+
+
+def test_an_average_of_many_scopes_takes_no_time() -> None:
+    start = time.monotonic()
+    assert averaged_variable("a/" * 100_000 + "EMA", {}).startswith("a/a/")
+    assert time.monotonic() - start < 5

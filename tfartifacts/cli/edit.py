@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfartifacts.cli.options import AsJson, Debug, FollowExternal
-from tfartifacts.cli.writing import DryRun, MaxToKeep, UpdateState, Writing
+from tfartifacts.cli.writing import MaxToKeep, UpdateState, Writing
 
 if TYPE_CHECKING:
     from tfartifacts.weights.edits import EditPlan
@@ -133,7 +133,10 @@ def edit(
     ] = None,
     update_state: UpdateState = False,
     max_to_keep: MaxToKeep = None,
-    dry_run: DryRun = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would become of each variable; write nothing."),
+    ] = False,
     follow_external: FollowExternal = False,
     as_json: AsJson = False,
     debug: Debug = False,
