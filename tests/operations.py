@@ -59,7 +59,8 @@ class Operation:
     with `prefix`: there the index says that the others are there, and a state file, if it
     `changes` one, comes behind. Files may go before the step (`goes_first`, in that order) or one
     behind it (`goes_last`). A folder of its own may be there before (`made_first`), and what it
-    keeps of the old (`backup`).
+    keeps of the old (`backup`). `index` is what such a set's index adds to the prefix; `open` is
+    what opens it.
     """
 
     source: str
@@ -74,6 +75,8 @@ class Operation:
     backup: str | None = None
     needs_exchange: bool = False
     may_run_again: bool = False
+    index: str = ".index"
+    open: Callable[[Path], object] = tfa.open
 
     def prepare(self, fixtures: Path, folder: Path) -> None:
         """Make the folder as it is before."""
@@ -90,7 +93,7 @@ class Operation:
         if self.result not in found:
             made = {str(folder) for folder in Path(self.result).parents} - before.keys()
             found = without(found, made)
-        if self.prefix is not None and f"{self.prefix}.index" not in found:
+        if self.prefix is not None and f"{self.prefix}{self.index}" not in found:
             # Parts of a checkpoint without its index are none: readers look for that.
             found = without(found, {name for name in found if name.startswith(self.prefix)})
         states = [before, after]
@@ -203,6 +206,14 @@ def _averaged(name: str, fixtures: Path, folder: Path) -> Callable[[], object]:
     return partial(tfa.save, tfa.average([source, source]), folder / name)
 
 
+def _sent(
+    name: str, fixtures: Path, folder: Path, *, overwrite: bool = False, most: str = "5GB"
+) -> Callable[[], object]:
+    source = checkpoint(fixtures / REF)
+    path = f"{folder}/{name}"
+    return partial(tfa.export, source, path, overwrite=overwrite, max_shard_size=most)
+
+
 FLOATS = [np.float32(number) for number in range(4)]
 REF = "tensorflow-1.15/ref/model.ckpt-5"
 TABLES = "saved-models/two_meta_graphs"
@@ -292,6 +303,31 @@ OTHERS = {
     ),
     "average of checkpoints": Operation(
         "tensorflow-1.15", partial(_averaged, "new/model-9"), "new"
+    ),
+    "safetensors": Operation(
+        "tensorflow-1.15",
+        partial(_sent, "new/m.safetensors"),
+        "new/m.safetensors",
+        open=tfa.import_checkpoint,
+    ),
+    "safetensors in shards": Operation(
+        "tensorflow-1.15",
+        partial(_sent, "m.safetensors", most="30"),
+        "m.safetensors.index.json",
+        prefix="m",
+        index=".safetensors.index.json",
+        open=tfa.import_checkpoint,
+    ),
+    "archive over another": Operation(
+        "tensorflow-1.15",
+        partial(_sent, "m.npz", overwrite=True),
+        "m.npz",
+        there={"m.npz": "digits/test_digits.npz"},
+        may_run_again=True,
+        open=tfa.import_checkpoint,
+    ),
+    "folder of arrays": Operation(
+        "tensorflow-1.15", partial(_sent, "m/"), "m", open=tfa.import_checkpoint
     ),
     "meta graph": Operation("graphs", partial(_copied, "graphs/model.meta", "m.meta"), "m.meta"),
     "signature in a text": Operation(

@@ -32,7 +32,18 @@ DIRECTIONS: dict[str, set[str]] = {
     "saving": {"checks", "errors", "formats", "graphs", "model", "opening", "storage"},
     # Damaged files are read piece by piece, below what opening makes of them.
     "checks": {"dtypes", "errors", "formats", "graphs", "model", "opening", "storage", "weights"},
-    "report": {"checks", "dtypes", "errors", "graphs", "model", "weights"},
+    # Which of several checkpoints is meant is told as convert tells it.
+    "exchange": {
+        "convert",
+        "dtypes",
+        "errors",
+        "formats",
+        "model",
+        "saving",
+        "storage",
+        "weights",
+    },
+    "report": {"checks", "dtypes", "errors", "exchange", "graphs", "model", "weights"},
     # How a shape is written is for the graphs to say; a file of signatures comes from storage.
     # A frozen graph is handed to TensorFlow as it was read: encoded again.
     # What a graph needs and restores is for the graphs to say; values for inputs are in files.
@@ -50,6 +61,7 @@ DIRECTIONS: dict[str, set[str]] = {
         "checks",
         "convert",
         "errors",
+        "exchange",
         "execution",
         "graphs",
         "model",
@@ -57,9 +69,20 @@ DIRECTIONS: dict[str, set[str]] = {
         "report",
         "saving",
         "storage",
+        "weights",
     },
     "__main__": {"cli"},
-    "__init__": {"checks", "convert", "dtypes", "errors", "model", "opening", "saving"},
+    "__init__": {
+        "checks",
+        "convert",
+        "dtypes",
+        "errors",
+        "exchange",
+        "model",
+        "opening",
+        "saving",
+        "weights",
+    },
 }
 
 # Imports from elsewhere that only some parts may have, each costing what a start cannot afford.

@@ -90,7 +90,7 @@ class Crashes:
         if state in self._opened or self.operation.result not in found:
             return
         self._opened.add(state)
-        artifact = tfa.open(self.folder / self.operation.result)
+        artifact = self.operation.open(self.folder / self.operation.result)
         checkpoints: list[tfa.Checkpoint] = []
         match artifact:
             case tfa.CheckpointDirectory():

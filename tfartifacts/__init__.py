@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from tfartifacts.errors import TfArtifactsError as TfArtifactsError
     from tfartifacts.errors import UnsupportedError as UnsupportedError
     from tfartifacts.errors import WriteError as WriteError
+    from tfartifacts.exchange import Exported as Exported
+    from tfartifacts.exchange import export as export
+    from tfartifacts.exchange import import_checkpoint as import_checkpoint
     from tfartifacts.model import Artifact as Artifact
     from tfartifacts.model import Checkpoint as Checkpoint
     from tfartifacts.model import CheckpointDirectory as CheckpointDirectory
@@ -81,6 +84,7 @@ _HOMES = {
         "UnsupportedError",
         "WriteError",
     ),
+    "tfartifacts.exchange": ("Exported", "export", "import_checkpoint"),
     "tfartifacts.model": (
         "Artifact",
         "Checkpoint",
