@@ -19,6 +19,8 @@ COMMANDS = {
     "inspect": "tfartifacts.cli.inspect:inspect",
     "scan": "tfartifacts.cli.scan:scan",
     "convert": "tfartifacts.cli.convert:convert",
+    "export": "tfartifacts.cli.export:export",
+    "import": "tfartifacts.cli.import_file:import_file",
     "run": "tfartifacts.cli.run:run",
     "verify": "tfartifacts.cli.verify:verify",
     "salvage": "tfartifacts.cli.salvage:salvage",
@@ -77,5 +79,6 @@ def tfartifacts(
       tfartifacts inspect export/saved_model.pb --json
       tfartifacts scan export/
       tfartifacts convert checkpoints/ export/
+      tfartifacts export checkpoints/ model.safetensors --strip-optimizer
       tfartifacts run export/ --inputs image=digits.npy
     """
