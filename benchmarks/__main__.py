@@ -1,4 +1,4 @@
-"""`python -m benchmarks [startup] [listing] [writing] [--pairs N]`: prints a table for each.
+"""`python -m benchmarks [NAME ...] [--pairs N]`: prints a table for each, or for all there are.
 
 Both sides run in turn, pair by pair, and the median of the pairs' ratios is what counts: the speed
 of shared machines drifts. Peers that are not installed are left out and named; TensorFlow's are
@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import listing, startup, writing
+from benchmarks import exchanging, listing, startup, writing
 
-BENCHMARKS = {"startup": startup.run, "listing": listing.run, "writing": writing.run}
+BENCHMARKS = {
+    "startup": startup.run,
+    "listing": listing.run,
+    "writing": writing.run,
+    "exchanging": exchanging.run,
+}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from benchmarks.measuring import Command, print_table, run_in_turn
 
 TARGET = 1.25  # of a plain copy
 
-_WRITING = """
+WRITING = """
 import shutil, sys
 import numpy as np, tfartifacts as tfa
 block = np.random.default_rng(0).standard_normal(1 << 18).astype(np.float32)
@@ -31,10 +31,10 @@ def run(pairs: int) -> None:
         source = Path(folder, "source")
         data, copy = f"{source}/model.data-00000-of-00001", f"{folder}/copy"
         commands: dict[str, Command] = {
-            "writer": [sys.executable, "-c", _WRITING, f"{folder}/written"],
+            "writer": [sys.executable, "-c", WRITING, f"{folder}/written"],
             "cp": ["sh", "-c", f"cp {data} {copy} && rm {copy}"],
             "cp and sync": ["sh", "-c", f"cp {data} {copy} && sync {copy} && rm {copy}"],
         }
-        run_in_turn({"source": [sys.executable, "-c", _WRITING, str(source), "keep"]}, 0)
+        run_in_turn({"source": [sys.executable, "-c", WRITING, str(source), "keep"]}, 0)
         runs = run_in_turn(commands, pairs)
     print_table("A checkpoint of 1 GiB in blocks", runs, "writer", {"cp": TARGET})
