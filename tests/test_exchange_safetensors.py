@@ -303,6 +303,20 @@ def test_a_header_larger_than_the_library_reads_is_refused(size: int, tmp_path: 
         tfa.import_checkpoint(path)
 
 
+def test_a_header_of_nothing_but_lists_is_refused_unread(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "m.safetensors", b'{"a":[' + b"[]," * 700_000 + b"[]]}")
+    with pytest.raises(tfa.FormatError, match="found 700003 lists and objects"):
+        tfa.import_checkpoint(path)
+
+
+def test_a_header_of_many_small_tensors_is_read(tmp_path: Path) -> None:
+    empty = {f"{number}": entry(shape=(0,), offsets=(0, 0)) for number in range(30_000)}
+    text = json.dumps(empty, separators=(",", ":")).encode()
+    assert len(text) > 1 << 20
+    path = file_of(tmp_path / "m.safetensors", text, b"")
+    assert len(tfa.import_checkpoint(path).variables) == 30_000
+
+
 def test_a_header_longer_than_the_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     path.write_bytes((1000).to_bytes(8, "little") + b"{}")

@@ -7,6 +7,10 @@ from typing import Any
 
 from tfartifacts.errors import FormatError
 
+# Empty lists take 26 times their bytes in memory. A tensor is described by three lists and objects
+# in 50 bytes or more.
+_LARGE = 1 << 20
+_FEWEST_BYTES = 12
 MAX_DIGITS = 20  # of a whole number: more take time that grows with their square
 
 
@@ -16,6 +20,12 @@ def parse_object(text: bytes) -> dict[str, Any]:
     Raises FormatError for anything else, for a name that comes twice, and for numbers with a
     fraction: none of our formats has one.
     """
+    containers = text.count(b"[") + text.count(b"{")
+    if len(text) > _LARGE and containers * _FEWEST_BYTES > len(text):
+        raise FormatError(
+            f"found {containers} lists and objects in {len(text)} bytes, expected tensors, which "
+            "take more room"
+        )
     try:
         decoded = text.decode()
     except UnicodeDecodeError as error:
