@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from tfartifacts.weights.editing import edit as edit
     from tfartifacts.weights.editing import plan_edits as plan_edits
     from tfartifacts.weights.edits import Edits as Edits
+    from tfartifacts.weights.statistics import Statistics as Statistics
+    from tfartifacts.weights.statistics import statistics as statistics
 
 __version__ = "0.1.0"
 
@@ -105,6 +107,7 @@ _HOMES = {
     "tfartifacts.weights.averaging": ("average",),
     "tfartifacts.weights.editing": ("edit", "plan_edits"),
     "tfartifacts.weights.edits": ("Edits",),
+    "tfartifacts.weights.statistics": ("Statistics", "statistics"),
 }
 _ORIGINS = {name: module for module, names in _HOMES.items() for name in names}
 

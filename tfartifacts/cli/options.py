@@ -42,3 +42,15 @@ def output_format(chosen: Format | None, as_json: bool) -> Format:
             param_hint="'--format'",
         )
     return Format.JSON if as_json else chosen or Format.TEXT
+
+
+def roles(options: Iterable[str] | None) -> list[str] | None:
+    """What `--role` asks for; None for all. Raises a usage error for roles there are none of."""
+    from tfartifacts.weights.statistics import ROLES
+
+    wanted = split(options or ())
+    if unknown := [role for role in wanted if role not in ROLES]:
+        raise typer.BadParameter(
+            f"no role {unknown[0]!r}; there is {', '.join(ROLES)}", param_hint="'--role'"
+        )
+    return wanted or None
