@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from tfartifacts.weights.editing import edit as edit
     from tfartifacts.weights.editing import plan_edits as plan_edits
     from tfartifacts.weights.edits import Edits as Edits
+    from tfartifacts.weights.difference import Difference as Difference
+    from tfartifacts.weights.difference import diff as diff
     from tfartifacts.weights.statistics import Statistics as Statistics
     from tfartifacts.weights.statistics import statistics as statistics
 
@@ -107,6 +109,7 @@ _HOMES = {
     "tfartifacts.weights.averaging": ("average",),
     "tfartifacts.weights.editing": ("edit", "plan_edits"),
     "tfartifacts.weights.edits": ("Edits",),
+    "tfartifacts.weights.difference": ("Difference", "diff"),
     "tfartifacts.weights.statistics": ("Statistics", "statistics"),
 }
 _ORIGINS = {name: module for module, names in _HOMES.items() for name in names}

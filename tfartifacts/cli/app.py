@@ -30,6 +30,7 @@ COMMANDS = {
     "average": "tfartifacts.cli.average:average",
     "signature": "tfartifacts.cli.signature:signature_app",
     "tags": "tfartifacts.cli.signature:tags_app",
+    "diff": "tfartifacts.cli.diff:diff",
     "stats": "tfartifacts.cli.stats:stats",
 }
 

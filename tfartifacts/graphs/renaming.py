@@ -256,3 +256,50 @@ def _as_rule(edit: Edit) -> str:
 def _escaped(text: str) -> str:
     """As a pattern; `=` parts a renaming in two, and only its first part may have none."""
     return re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", text).replace("=", r"\x3d")
+
+
+def explaining_rules(pairs: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    """Rules that each turn several old names into their new ones, with how many they explain.
+
+    Those that explain most come first; a name counts for one rule. Other names are not looked at:
+    a rule may change them too.
+    """
+    votes = Counter(_edit(old, new) for old, new in pairs.items())
+    # Something on both sides of the old name, as object-based checkpoints have it.
+    around = Counter(
+        (front, back)
+        for old, new in pairs.items()
+        if old
+        for front, found, back in [new.partition(old)]
+        if found and front and back
+    )
+    rules = [_as_rule(edit) for edit, count in votes.most_common(_MOST_TRIED) if count > 1]
+    for (front, back), count in around.most_common(_MOST_RULES):
+        if count > 1:
+            before, behind = (text.replace("\\", r"\\") for text in (front, back))
+            rules.append(rf"re:^(.+)$={before}\g<1>{behind}")
+    left = dict(pairs)
+    found: list[tuple[str, int]] = []
+    while rules and len(found) < _MOST_RULES:
+        explained = {
+            rule: [old for old, new in left.items() if _renaming(rule)(old) == new]
+            for rule in rules
+        }
+        best = max(rules, key=lambda rule: len(explained[rule]))
+        if len(explained[best]) < 2:
+            break
+        found.append((best, len(explained[best])))
+        rules.remove(best)
+        for old in explained[best]:
+            del left[old]
+    return tuple(found)
+
+
+def as_regular_expression(rule: str) -> tuple[str, str]:
+    """A rule as Python's re.sub takes it: pattern and replacement."""
+    is_pattern = rule.startswith(_REGULAR_EXPRESSION)
+    old, _, new = rule.removeprefix(_REGULAR_EXPRESSION).partition("=")
+    if is_pattern:
+        return old, new
+    end = "" if old.endswith("/") else "$"
+    return f"^{_escaped(old)}{end}", new.replace("\\", r"\\")
