@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import exchanging, listing, startup, writing
+from benchmarks import comparing, exchanging, listing, startup, writing
 
 BENCHMARKS = {
     "startup": startup.run,
     "listing": listing.run,
     "writing": writing.run,
     "exchanging": exchanging.run,
+    "comparing": comparing.run,
 }
 
 

@@ -18,7 +18,9 @@ import tfartifacts as tfa
 from tests import strategies
 from tests.command_line import CommandLine
 from tfartifacts.dtypes import all_dtypes, dtype_from_name
+from tfartifacts.formats.graph_def import read_graph
 from tfartifacts.formats.tensor_data import ArrayTensor
+from tfartifacts.formats.wire import Message, put_bytes, put_integer
 from tfartifacts.graphs.renaming import as_regular_expression, explaining_rules, renamed
 from tfartifacts.model import Checkpoint, Variable
 from tfartifacts.model.row_major import BLOCK
@@ -407,6 +409,26 @@ def test_a_checkpoint_and_the_frozen_graph_of_it(fixtures: Path, tmp_path: Path)
     }
     back = tfa.diff(tfa.open(tmp_path / "frozen.pb"), checkpoint, parts=["variables"])
     assert back.same_weights
+
+
+@pytest.mark.parametrize("dtype", [1, 7])
+def test_constants_that_repeat_one_value_are_compared_without_being_expanded(dtype: int) -> None:
+    def graph(name: bytes, value: bytes) -> tfa.Graph:
+        shape = b"".join(put_bytes(2, put_integer(1, size)) for size in (1 << 20, 1 << 20))
+        stored = put_bytes(5, value) if dtype == 1 else put_bytes(8, value)
+        tensor = put_integer(1, dtype) + put_bytes(2, shape) + stored
+        attr = put_bytes(1, b"value") + put_bytes(2, put_bytes(8, tensor))
+        node = put_bytes(1, name) + put_bytes(2, b"Const") + put_bytes(5, attr)
+        return read_graph(Message(put_bytes(1, node)))
+
+    one, two = (np.float32(value).tobytes() for value in (1, 2))
+    for other in (graph(b"c", two), graph(b"d", two), graph(b"d", one)):
+        found = tfa.diff(graph(b"c", one), other)
+        assert not found.equal
+        if dtype == 7:
+            assert all(isinstance(error, tfa.UnsupportedError) for error in found.damage)
+        elif "c" in by_name(found) and (item := by_name(found)["c"]).comparison is not None:
+            assert item.comparison.num_elements == 1 << 40
 
 
 def test_a_folder_without_its_latest_checkpoint_is_told(tmp_path: Path) -> None:

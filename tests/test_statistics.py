@@ -302,6 +302,14 @@ def test_what_is_selected_is_read_alone(fixtures: Path) -> None:
         tfa.statistics(artifact, select=lambda name: False)
 
 
+def test_without_quantiles_the_rest_is_the_same() -> None:
+    artifact = checkpoint({"w": np.random.default_rng(0).standard_normal(2 * BLOCK)})
+    (whole,), (part,) = (
+        tfa.statistics(artifact, quantiles=quantiles).variables for quantiles in (True, False)
+    )
+    assert part == replace(whole, distribution=None)
+
+
 def test_threads_change_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     arrays = {f"v{i}": rng.standard_normal((20 + i, 1 << 16)) for i in range(5)}

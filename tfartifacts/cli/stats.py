@@ -77,6 +77,13 @@ def stats(
             show_default=False,
         ),
     ] = None,
+    no_quantiles: Annotated[
+        bool,
+        typer.Option(
+            "--no-quantiles",
+            help="Leave out quantiles and histograms of large variables: twice as fast.",
+        ),
+    ] = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Write CSV, a row for each variable.")
     ] = False,
@@ -112,6 +119,7 @@ def stats(
         select=View(pattern=pattern).selects if pattern else None,
         roles=roles(role),
         jobs=jobs,
+        quantiles=not no_quantiles,
     )
     document = describe_statistics(found, sort.value)
     if as_json:

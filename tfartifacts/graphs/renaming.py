@@ -281,10 +281,10 @@ def explaining_rules(pairs: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
     left = dict(pairs)
     found: list[tuple[str, int]] = []
     while rules and len(found) < _MOST_RULES:
-        explained = {
-            rule: [old for old, new in left.items() if _renaming(rule)(old) == new]
-            for rule in rules
-        }
+        explained = {}
+        for rule in rules:
+            change = _renaming(rule)
+            explained[rule] = [old for old, new in left.items() if change(old) == new]
         best = max(rules, key=lambda rule: len(explained[rule]))
         if len(explained[best]) < 2:
             break

@@ -14,6 +14,7 @@ from fastcrc.crc32 import iscsi
 from tfartifacts.model import Variable
 from tfartifacts.model.row_major import stored_row_major
 from tfartifacts.model.values import TensorValue
+from tfartifacts.weights.holders import MOST_REPEATED, single_element
 
 _MASK_DELTA = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
 _BITS = 0xFFFFFFFF
@@ -52,8 +53,13 @@ def stored_checksum(variable: Variable, byte_order: str) -> int | None:
 
 
 def computed_checksum(variable: Variable) -> int | None:
-    """The same of any variable of a fixed-size type, which is read for it; None for others."""
+    """The same of any variable of a fixed-size type, which is read for it; None for others.
+
+    None too for a constant that repeats one value too often to be gone through.
+    """
     if variable.dtype.itemsize is None:
+        return None
+    if variable.num_elements > MOST_REPEATED and single_element(variable) is not None:
         return None
     crc = 0
     for piece in stored_row_major(variable):

@@ -12,7 +12,13 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import DType
-from tfartifacts.errors import FormatError, NameNotFoundError, PathNotFoundError, TfArtifactsError
+from tfartifacts.errors import (
+    FormatError,
+    NameNotFoundError,
+    PathNotFoundError,
+    TfArtifactsError,
+    UnsupportedError,
+)
 from tfartifacts.model import (
     Artifact,
     Checkpoint,
@@ -31,6 +37,8 @@ from tfartifacts.model.values import Buffer, Shape
 if TYPE_CHECKING:
     from tfartifacts.model.values import Array
 
+# Elements that are made of one: a few bytes can claim any number.
+MOST_REPEATED = 1 << 24
 CONSTANTS = "constants"  # the format of a checkpoint that stands for a graph's constants
 
 
@@ -53,7 +61,12 @@ class ConstantElements:
         return None
 
     def read(self) -> Array:
-        copy: Array = self.node.attrs["value"].read().copy()
+        array: Any = self.node.attrs["value"].read()
+        if array.size > MOST_REPEATED and not any(array.strides):
+            raise UnsupportedError(
+                f"found one value for {array.size} elements, expected at most {MOST_REPEATED}"
+            )
+        copy: Array = array.copy()
         return copy
 
     def stored(self) -> Iterator[Buffer]:

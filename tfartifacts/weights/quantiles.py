@@ -62,8 +62,8 @@ class Sketch:
         self._positions = np.empty(most, np.intp)
         self._counts = np.zeros(_NUM_PATTERNS, np.int64)
 
-    def add(self, block: Any) -> bool:
-        """Count a block of finite numbers, not empty; whether any is zero, or nearly."""
+    def add(self, block: Any) -> None:
+        """Count a block of finite numbers, not empty."""
         import sys
 
         import numpy as np
@@ -75,7 +75,6 @@ class Sketch:
         np.copyto(positions, upper)
         counts = np.bincount(positions)
         self._counts[: counts.size] += counts
-        return bool(counts[:1].any() or counts[0x8000:0x8001].any())
 
     def distribution(self, least: float, greatest: float) -> Distribution:
         """Of the finite numbers that were counted; `least` and `greatest` are known exactly."""
