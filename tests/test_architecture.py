@@ -228,7 +228,7 @@ print([name for name in sys.modules if name.startswith("tfartifacts.cli.")])
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    commands = {"convert", "run", "signature"}
+    commands = {"average", "convert", "diff", "edit", "export", "run", "signature", "stats"}
     loaded = {name.rpartition(".")[2] for name in ast.literal_eval(run.stdout.splitlines()[-1])}
     assert "inspect" in loaded
     assert loaded & commands == set()

@@ -56,11 +56,11 @@ if TYPE_CHECKING:
     from tfartifacts.saving.manifests import write_manifest as write_manifest
     from tfartifacts.saving.repaired_state import repair_state as repair_state
     from tfartifacts.weights.averaging import average as average
+    from tfartifacts.weights.difference import Difference as Difference
+    from tfartifacts.weights.difference import diff as diff
     from tfartifacts.weights.editing import edit as edit
     from tfartifacts.weights.editing import plan_edits as plan_edits
     from tfartifacts.weights.edits import Edits as Edits
-    from tfartifacts.weights.difference import Difference as Difference
-    from tfartifacts.weights.difference import diff as diff
     from tfartifacts.weights.statistics import Statistics as Statistics
     from tfartifacts.weights.statistics import statistics as statistics
 

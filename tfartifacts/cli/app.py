@@ -17,21 +17,21 @@ from tfartifacts import __version__
 # In the order of the help. What is a typer.Typer is a group of commands.
 COMMANDS = {
     "inspect": "tfartifacts.cli.inspect:inspect",
+    "verify": "tfartifacts.cli.verify:verify",
     "scan": "tfartifacts.cli.scan:scan",
     "convert": "tfartifacts.cli.convert:convert",
+    "run": "tfartifacts.cli.run:run",
+    "diff": "tfartifacts.cli.diff:diff",
+    "stats": "tfartifacts.cli.stats:stats",
+    "edit": "tfartifacts.cli.edit:edit",
+    "average": "tfartifacts.cli.average:average",
     "export": "tfartifacts.cli.export:export",
     "import": "tfartifacts.cli.import_file:import_file",
-    "run": "tfartifacts.cli.run:run",
-    "verify": "tfartifacts.cli.verify:verify",
     "salvage": "tfartifacts.cli.salvage:salvage",
     "manifest": "tfartifacts.cli.manifest:manifest",
     "state": "tfartifacts.cli.state:state",
-    "edit": "tfartifacts.cli.edit:edit",
-    "average": "tfartifacts.cli.average:average",
     "signature": "tfartifacts.cli.signature:signature_app",
     "tags": "tfartifacts.cli.signature:tags_app",
-    "diff": "tfartifacts.cli.diff:diff",
-    "stats": "tfartifacts.cli.stats:stats",
 }
 
 
