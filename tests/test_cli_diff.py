@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ import pytest
 import tfartifacts as tfa
 from tfartifacts.__main__ import run
 from tfartifacts.graphs.renaming import renamed
-from tfartifacts.report.differences import describe_difference
+from tfartifacts.report.difference_blocks import difference_blocks
+from tfartifacts.report.differences import CSV_COLUMNS, describe_difference
 from tfartifacts.report.layout import Layout
-from tfartifacts.report.text_differences import difference_lines
+from tfartifacts.report.text import block_lines
 
 
 @pytest.fixture
@@ -109,7 +112,7 @@ def test_names_that_changed_are_written_as_a_map(
     expected = {n: n.replace("dense/", "head/") for n in checkpoint.variables if n[:6] == "dense/"}
     assert json.loads(names.read_text()) == expected
     assert len(expected) == 6
-    assert "  rule: ^dense/  ->  head/  (explains 6)" in output.splitlines()
+    assert "  rule  ^dense/  ->  head/  (explains 6)" in output.splitlines()
     code, _, errors = diff(capsys, checkpoint.path, tmp_path / "b", "--rename-map", names)
     assert code == 2
     assert "exists already" in errors
@@ -134,11 +137,30 @@ def test_json_says_all_of_it(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     assert (comparison["num_different"], comparison["num_comparable"]) == (2, 2)
 
 
+def test_csv_has_a_row_for_each_variable_that_differs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    same = {"same": np.zeros(2)}
+    a = save(tmp_path / "a", {**same, "w": np.zeros((2, 2)), "gone": np.zeros(3)})
+    b = save(tmp_path / "b", {**same, "w": np.full((2, 2), 2.0), "new": np.zeros(5, np.float32)})
+    code, output, _ = diff(capsys, a, b, "--format", "csv")
+    assert code == 1
+    head, *rows = csv.reader(StringIO(output))
+    assert tuple(head) == CSV_COLUMNS
+    named = (dict(zip(head, row, strict=True)) for row in rows)
+    found = {row["name"] or row["name_in_b"]: row for row in named}
+    assert set(found) == {"w", "gone", "new"}
+    assert (found["w"]["changes"], found["w"]["max_absolute"]) == ("changed", "2.0")
+    assert (found["gone"]["shape"], found["gone"]["shape_in_b"]) == ("3", "")
+    assert (found["new"]["dtype"], found["new"]["dtype_in_b"]) == ("", "float32")
+
+
 def test_every_line_fits_a_terminal(fixtures: Path) -> None:
     found = tfa.diff(
         tfa.open(fixtures / "digits" / "checkpoints"), tfa.open(fixtures / "digits" / "saved_model")
     )
-    lines = list(difference_lines(describe_difference(found), Layout(width=80, limit=40)))
+    layout = Layout(width=80, limit=40)
+    lines = list(block_lines(difference_blocks(describe_difference(found), layout), layout))
     assert len(lines) > 40
     assert [line for line in lines if len(line) > 80] == []
 

@@ -108,6 +108,30 @@ COMMANDS: dict[str, tuple[Arguments, Sequence[str], int]] = {
         TEXT_AND_JSON,
         DONE,
     ),
+    "diff": (lambda odd: ["diff", odd.checkpoints, odd.saved_model], ALL_FORMATS, FINDING),
+    "diff of graphs": (
+        lambda odd: ["diff", odd.meta, odd.saved_model, "--show=variables,graph,signatures"],
+        ALL_FORMATS,
+        FINDING,
+    ),
+    "stats": (lambda odd: ["stats", odd.checkpoints], ALL_FORMATS, DONE),
+    "edit --dry-run": (
+        lambda odd: ["edit", odd.checkpoints, f"{odd.new}4/m", "--cast=bfloat16", "--dry-run"],
+        TEXT_AND_JSON,
+        DONE,
+    ),
+    "average --dry-run": (
+        lambda odd: ["average", odd.checkpoints, f"{odd.new}5/m", "--dry-run"],
+        TEXT_AND_JSON,
+        DONE,
+    ),
+    "export --dry-run": (
+        lambda odd: [
+            "export", odd.checkpoints, f"{odd.new}6/m.npz", "--skip-unsupported", "--dry-run"
+        ],
+        TEXT_AND_JSON,
+        DONE,
+    ),
     "signature list": (lambda odd: ["signature", "list", odd.saved_model], TEXT_AND_JSON, DONE),
     "convert": (
         lambda odd: ["convert", odd.checkpoints, odd.new, "--overwrite", *NAMED],
@@ -133,6 +157,14 @@ COMMANDS: dict[str, tuple[Arguments, Sequence[str], int]] = {
 }  # fmt: skip
 
 ERRORS: dict[str, tuple[Arguments, int]] = {
+    "no variable to drop": (
+        lambda odd: ["edit", odd.checkpoints, f"{odd.new}4/m", "--drop=a\x1b[2J"],
+        NOT_FOUND,
+    ),
+    "no variable to compare": (
+        lambda odd: ["diff", odd.checkpoints, odd.checkpoints, "--filter=a\x1b[2J*"],
+        NOT_FOUND,
+    ),
     "no such path": (lambda odd: ["inspect", f"{odd.checkpoints}/\x1b[2J\u202e"], NOT_FOUND),
     "no such variable": (
         lambda odd: ["inspect", odd.checkpoints, "--values=zero\u200bwidth\u200d"],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal, OutputFormat, output_format
 
 
 def diff(
@@ -77,6 +77,7 @@ def diff(
         ),
     ] = None,
     follow_external: FollowExternal = False,
+    output: OutputFormat = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -94,9 +95,9 @@ def diff(
     """
     from tfartifacts.cli.errors import DAMAGED, DONE, FINDING, tell_all
     from tfartifacts.cli.options import roles, split
-    from tfartifacts.cli.output import write_lines
-    from tfartifacts.cli.rendering import Request
+    from tfartifacts.cli.rendering import Request, Writer
     from tfartifacts.opening import open_artifact
+    from tfartifacts.report.difference_blocks import PRESENTATION
     from tfartifacts.report.differences import describe_difference
     from tfartifacts.report.view import View
     from tfartifacts.storage.publishing import refuse_existing
@@ -104,6 +105,7 @@ def diff(
     from tfartifacts.weights.difference import diff as compare
 
     parts = split(show or ())
+    request = Request(sections=frozenset(parts), limit=limit, output=output_format(output, as_json))
     if unknown := [part for part in parts if part not in PARTS]:
         raise typer.BadParameter(
             f"no part {unknown[0]!r}; there is {', '.join(PARTS)}", param_hint="'--show'"
@@ -118,16 +120,9 @@ def diff(
         select=View(pattern=pattern).selects if pattern else None,
         roles=roles(role),
     )
-    document = describe_difference(found)
-    if as_json:
-        from tfartifacts.report.json_text import json_lines
-
-        write_lines(json_lines([document], limit=limit or 0))
-    else:
-        from tfartifacts.report.text_differences import difference_lines
-
-        layout = Request(sections=frozenset(parts), limit=limit).layout()
-        write_lines(difference_lines(document, layout))
+    writer = Writer(request.output, PRESENTATION, request.layout())
+    writer.write(describe_difference(found))
+    writer.end()
     if rename_map is not None:
         _write_map(rename_map, found.renames)
     if tell_all(found.damage, debug=debug):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal, OutputFormat, output_format
 
 
 class SortKey(str, Enum):
@@ -84,10 +84,8 @@ def stats(
             help="Leave out quantiles and histograms of large variables: twice as fast.",
         ),
     ] = False,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Write CSV, a row for each variable.")
-    ] = False,
     follow_external: FollowExternal = False,
+    output: OutputFormat = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -101,19 +99,18 @@ def stats(
       tfartifacts stats checkpoints/
       tfartifacts stats model.ckpt-7 --strict --role model
       tfartifacts stats export/ --sort std --limit 10
-      tfartifacts stats model.ckpt-7 --csv > weights.csv
+      tfartifacts stats model.ckpt-7 --format csv > weights.csv
     """
     from tfartifacts.cli.errors import DAMAGED, DONE, FINDING, tell_all
     from tfartifacts.cli.options import roles
-    from tfartifacts.cli.output import is_ascii_only, write_lines
-    from tfartifacts.cli.rendering import Request
+    from tfartifacts.cli.rendering import Request, Writer
     from tfartifacts.opening import open_to_convert
-    from tfartifacts.report.statistics import CSV_COLUMNS, csv_rows, describe_statistics
+    from tfartifacts.report.statistics import describe_statistics
+    from tfartifacts.report.statistics_blocks import PRESENTATION
     from tfartifacts.report.view import View
     from tfartifacts.weights.statistics import statistics
 
-    if as_json and as_csv:
-        raise typer.BadParameter("found --csv with --json, expected one of them")
+    request = Request(limit=limit, output=output_format(output, as_json))
     found = statistics(
         open_to_convert(path, follow_external=follow_external),
         select=View(pattern=pattern).selects if pattern else None,
@@ -121,23 +118,9 @@ def stats(
         jobs=jobs,
         quantiles=not no_quantiles,
     )
-    document = describe_statistics(found, sort.value)
-    if as_json:
-        from tfartifacts.report.json_text import json_lines
-
-        write_lines(json_lines([document], limit=limit or 0))
-    elif as_csv:
-        import sys
-        from itertools import islice
-
-        from tfartifacts.report.spreadsheet import csv_lines
-
-        rows = islice(csv_rows(document), limit or None)
-        write_lines(csv_lines(CSV_COLUMNS, rows, ascii_only=is_ascii_only(sys.stdout)))
-    else:
-        from tfartifacts.report.text_statistics import statistics_lines
-
-        write_lines(statistics_lines(document, Request(limit=limit).layout()))
+    writer = Writer(request.output, PRESENTATION, request.layout())
+    writer.write(describe_statistics(found, sort.value))
+    writer.end()
     if tell_all(found.damage, debug=debug):
         return DAMAGED
     return FINDING if strict and found.not_finite else DONE

@@ -1,7 +1,7 @@
 """A difference as a document.
 
-    schema, a: {path, kind, num_variables, format}, b, values, equal, same_weights,
-    equal_variables, equal_graphs (null: not compared),
+    schema, kind "difference", path null, a: {path, kind, num_variables, format}, b, values, equal,
+    same_weights, equal_variables, equal_graphs (null: not compared),
     num_equal, num_by_checksum, roles: {model: {equal, changed, renamed, added, ...}},
     variables: those that differ: [{name, changes, role, found_by, before: {name, dtype, shape,
         num_elements, nbytes, num_slices}, after, comparison: {...} | null, error}],
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tfartifacts.graphs.graph_difference import (
     FunctionDifference,
@@ -34,6 +35,9 @@ from tfartifacts.weights.comparison import ValueComparison
 from tfartifacts.weights.difference import Difference, Side, VariableDifference
 from tfartifacts.weights.statistics import ROLES
 
+if TYPE_CHECKING:
+    from tfartifacts.report.csv_text import Rows
+
 SCHEMA = 1
 
 ITEMS = ("signatures", "collections", "versions", "saver", "assets")
@@ -44,6 +48,8 @@ def describe_difference(found: Difference) -> Document:
     variables = found.variables or ()
     return {
         "schema": SCHEMA,
+        "kind": "difference",
+        "path": None,
         "a": _side(found.a),
         "b": _side(found.b),
         "values": found.values,
@@ -136,6 +142,50 @@ def _comparison(found: ValueComparison) -> Document:
 def _rule(rule: str, count: int) -> Document:
     pattern, replacement = as_regular_expression(rule)
     return {"rule": rule, "pattern": pattern, "replacement": replacement, "count": count}
+
+
+# --- CSV ------------------------------------------------------------------------------------------
+
+_COMPARED = (
+    *("num_different", "num_beyond", "num_comparable", "max_absolute", "mean_absolute"),
+    *("max_relative", "mean_relative", "cosine", "first_different"),
+)
+CSV_COLUMNS = (
+    *("name", "name_in_b", "changes", "role", "found_by", "dtype", "dtype_in_b"),
+    *("shape", "shape_in_b", "num_elements"),
+    *_COMPARED,
+    "error",
+)
+
+
+def difference_rows(document: Document) -> Rows:
+    """The variables that differ as rows of CSV_COLUMNS; what is only in A has nothing `in_b`."""
+    from tfartifacts.report.csv_text import Rows
+
+    return Rows(CSV_COLUMNS, map(_flat, document["variables"]))
+
+
+def _flat(item: Document) -> Document:
+    before, after = item["before"] or {}, item["after"] or {}
+    comparison = item["comparison"] or {}
+    return {
+        "name": before.get("name"),
+        "name_in_b": after.get("name"),
+        "changes": " ".join(item["changes"]),
+        "role": item["role"],
+        "found_by": item["found_by"],
+        "dtype": before.get("dtype"),
+        "dtype_in_b": after.get("dtype"),
+        "shape": _sizes(before),
+        "shape_in_b": _sizes(after),
+        "num_elements": (before or after)["num_elements"],
+        **{key: comparison.get(key) for key in _COMPARED},
+        "error": None if item["error"] is None else item["error"]["message"],
+    }
+
+
+def _sizes(facts: Document) -> str | None:
+    return "x".join(map(str, facts["shape"])) if facts else None
 
 
 # --- graphs ---------------------------------------------------------------------------------------

@@ -10,13 +10,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tfartifacts.report.findings import describe_error
 from tfartifacts.report.view import Document
 from tfartifacts.weights.moments import Moments
 from tfartifacts.weights.quantiles import QUANTILES
 from tfartifacts.weights.statistics import RoleStatistics, Statistics, VariableStatistics
+
+if TYPE_CHECKING:
+    from tfartifacts.report.csv_text import Rows
 
 SCHEMA = 1
 
@@ -111,12 +115,17 @@ CSV_COLUMNS = (
 )
 
 
-def csv_rows(document: Document) -> Iterator[tuple[str | int | float | None, ...]]:
-    """The variables as rows of CSV_COLUMNS; None for an empty cell."""
-    for item in document["variables"]:
-        flat = {**item, "shape": "x".join(map(str, item["shape"]))}
-        for quantile, value in item.get("quantiles", {}).items():
-            flat[f"quantile_{quantile}"] = value
-        if "error" in item:
-            flat["error"] = item["error"]["message"]
-        yield tuple(flat.get(column) for column in CSV_COLUMNS)
+def statistics_rows(document: Document) -> Rows:
+    """The variables of a document as rows of CSV_COLUMNS."""
+    from tfartifacts.report.csv_text import Rows
+
+    return Rows(CSV_COLUMNS, map(_flat, document["variables"]))
+
+
+def _flat(item: Document) -> Document:
+    flat = {**item, "shape": "x".join(map(str, item["shape"]))}
+    for quantile, value in item.get("quantiles", {}).items():
+        flat[f"quantile_{quantile}"] = value
+    if "error" in item:
+        flat["error"] = item["error"]["message"]
+    return flat

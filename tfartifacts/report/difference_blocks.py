@@ -1,22 +1,24 @@
-"""A difference as text: the answer in one line, then what differs in variables, then in graphs."""
+"""A difference as blocks, with the answer in one line."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from tfartifacts.report.blocks import Block, Facts, Notes, Statement, Table
 from tfartifacts.report.comparing import number
-from tfartifacts.report.escape import printable
+from tfartifacts.report.differences import difference_rows
+from tfartifacts.report.formats import Presentation
+from tfartifacts.report.graph_difference_blocks import graph_difference_blocks
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.tables import Column
-from tfartifacts.report.text_graph_differences import graph_lines
 from tfartifacts.report.units import count, counted, shape
 from tfartifacts.report.view import Document
 
 _CHANGED_COLUMNS = (
     Column("name", elastic=True),
     Column("different", right=True),
-    Column("max |a-b|", right=True),
+    Column("max abs.", right=True),
     Column("mean", right=True),
     Column("max rel.", right=True),
     Column("cosine", right=True),
@@ -29,30 +31,35 @@ _RENAMED_COLUMNS = (
     Column("values"),
     Column("found by"),
 )
+_RULE_WIDTH = 6
 _UNREADABLE_COLUMNS = (Column("name", elastic=True), Column("why", prose=True, below=True))
 
 # Variables that are listed one by one; the others too where variables were asked for.
 _LISTED = frozenset({"model", "average"})
 
 
-def difference_lines(document: Document, layout: Layout) -> Iterator[str]:
-    """The lines, safe to show, without line ends."""
-    for line in _lines(document, layout):
-        yield printable(line, ascii_only=layout.ascii_only)
-
-
-def _lines(document: Document, layout: Layout) -> Iterator[str]:
-    yield from layout.wrapped("", layout.safe(summary(document)))
-    yield from layout.facts([("A", _side(document["a"])), ("B", _side(document["b"]))])
-    if document["num_by_checksum"]:
-        by_checksum = counted(document["num_by_checksum"], "variable")
-        yield from layout.facts([("not read", f"{by_checksum} with equal stored checksums")])
-    yield from layout.notes(document["notes"])
+def difference_blocks(document: Document, layout: Layout) -> Iterator[Block]:
+    """The answer, then what differs in variables, then in graphs."""
+    yield Statement(summary(document))
+    by_checksum = document["num_by_checksum"]
+    yield Facts(
+        [
+            ("A", _side(document["a"])),
+            ("B", _side(document["b"])),
+            (
+                "not read",
+                f"{counted(by_checksum, 'variable')} with equal stored checksums"
+                if by_checksum
+                else "",
+            ),
+        ]
+    )
+    yield Notes(document["notes"])
     if document["num_other_constants"]:
         others = counted(document["num_other_constants"], "constant")
-        yield from layout.notes([f"{others} of the frozen graph stand for no variable there"])
+        yield Notes([f"{others} of the frozen graph stand for no variable there"])
     yield from _variables(document, layout)
-    yield from graph_lines(document, layout)
+    yield from graph_difference_blocks(document)
 
 
 def _side(side: Document) -> str:
@@ -134,14 +141,17 @@ def _others(document: Document) -> Iterator[str]:
 # --- variables ------------------------------------------------------------------------------------
 
 
-def _variables(document: Document, layout: Layout) -> Iterator[str]:
+def _variables(document: Document, layout: Layout) -> Iterator[Block]:
     everything = "variables" in layout.sections
     listed = [item for item in document["variables"] if everything or item["role"] in _LISTED]
     left = [item for item in document["variables"] if not everything and item not in listed]
-    yield from _unreadable(document["variables"], layout)
-    yield from _renamed(document, listed, layout)
+    unreadable = [
+        (item["name"], item["error"]["message"]) for item in document["variables"] if item["error"]
+    ]
+    yield Table("Not readable", _UNREADABLE_COLUMNS, unreadable)
+    yield from _renamed(document, listed)
     changed = [item for item in listed if {"changed", "retyped", "reshaped"} & set(item["changes"])]
-    yield from layout.table("Changed", _CHANGED_COLUMNS, [_changed(item) for item in changed])
+    yield Table("Changed", _CHANGED_COLUMNS, [_changed(item) for item in changed])
     for title, change, side in (
         ("Only in A", "removed", "before"),
         ("Only in B", "added", "after"),
@@ -156,20 +166,14 @@ def _variables(document: Document, layout: Layout) -> Iterator[str]:
             for item in listed
             if change in item["changes"]
         ]
-        yield from layout.table(title, _ALONE_COLUMNS, rows)
+        yield Table(title, _ALONE_COLUMNS, rows)
     if left:
-        yield ""
         roles = Counter(item["role"] for item in left)
         text = ", ".join(f"{count(number)} {role}" for role, number in roles.items())
-        yield from layout.wrapped("", f"Also different: {text}; --show variables lists them")
+        yield Statement(f"Also different: {text}; --show variables lists them")
 
 
-def _unreadable(items: Sequence[Document], layout: Layout) -> Iterator[str]:
-    rows = [(item["name"], item["error"]["message"]) for item in items if item["error"]]
-    yield from layout.table("Not readable", _UNREADABLE_COLUMNS, rows)
-
-
-def _renamed(document: Document, listed: Sequence[Document], layout: Layout) -> Iterator[str]:
+def _renamed(document: Document, listed: Sequence[Document]) -> Iterator[Block]:
     rows = []
     for item in listed:
         if "renamed" in item["changes"]:
@@ -178,11 +182,13 @@ def _renamed(document: Document, listed: Sequence[Document], layout: Layout) -> 
             rows.append((item["before"]["name"], item["after"]["name"], equal, item["found_by"]))
     if not rows:
         return
-    yield from layout.table("Renamed", _RENAMED_COLUMNS, rows)
+    yield Table("Renamed", _RENAMED_COLUMNS, rows)
+    rules = []
     for rule in document["rules"]:
         explained = f"(explains {count(rule['count'])})"
         text = f"{rule['pattern']}  ->  {rule['replacement'] or '(nothing)'}  {explained}"
-        yield from layout.wrapped("  rule: ", layout.safe(text))
+        rules.append(("rule", text))
+    yield Facts(rules, _RULE_WIDTH)
 
 
 def _changed(item: Document) -> Sequence[str]:
@@ -231,3 +237,6 @@ def _index(position: int | None, sizes: Sequence[int]) -> str:
         left, place = divmod(left, max(size, 1))
         index.append(place)
     return str(index[::-1])
+
+
+PRESENTATION = Presentation(difference_blocks, difference_rows)

@@ -1,12 +1,14 @@
-"""Statistics as text: what is odd first, then the variables by role, then the sums."""
+"""Statistics as blocks, with a small picture of how the elements of each variable lie."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tfartifacts.report.blocks import Block, Facts, Heading, Notes, Statement, Table
 from tfartifacts.report.comparing import number
-from tfartifacts.report.escape import printable
+from tfartifacts.report.formats import Presentation
 from tfartifacts.report.layout import Layout
+from tfartifacts.report.statistics import statistics_rows
 from tfartifacts.report.tables import Column
 from tfartifacts.report.units import count, counted, shape, size
 from tfartifacts.report.view import Document
@@ -37,6 +39,7 @@ _STRING_COLUMNS = (
     Column("longest", right=True),
     Column("mean", right=True),
 )
+_OTHER_COLUMNS = (Column("name", elastic=True), Column("why", prose=True, elastic=True))
 _SUM_COLUMNS = (
     Column("role"),
     Column("variables", right=True),
@@ -53,36 +56,26 @@ _BLOCKS = "\u00b7\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 _ASCII = "_.:-=+*#@"
 
 
-def statistics_lines(document: Document, layout: Layout) -> Iterator[str]:
-    """The lines, safe to show, without line ends."""
-    for line in _lines(document, layout):
-        yield printable(line, ascii_only=layout.ascii_only)
-
-
-def _lines(document: Document, layout: Layout) -> Iterator[str]:
-    yield _summary(document)
-    yield from layout.facts([("path", document["path"] or "")])
+def statistics_blocks(document: Document, layout: Layout) -> Iterator[Block]:
+    """What is odd first, then the variables by role, then the sums."""
+    yield Statement(_summary(document))
+    yield Facts([("path", document["path"] or "")])
     for role in document["roles"]:
         of_role = [item for item in document["variables"] if item["role"] == role["role"]]
         numbers = [item for item in of_role if "min" in item]
         strings = [item for item in of_role if "num_empty" in item]
         others = [item for item in of_role if "min" not in item and "num_empty" not in item]
         title = _TITLES[role["role"]]
-        yield from layout.table(title, _COLUMNS, [_row(item, layout) for item in numbers])
-        yield from layout.table(f"{title}, strings", _STRING_COLUMNS, [*map(_strings, strings)])
-        columns = (Column("name", elastic=True), Column("", prose=True, elastic=True))
-        yield from layout.table(f"{title}, no numbers", columns, [*map(_other, others)])
+        yield Table(title, _COLUMNS, [_row(item, layout) for item in numbers])
+        yield Table(f"{title}, strings", _STRING_COLUMNS, [*map(_strings, strings)])
+        yield Table(f"{title}, no numbers", _OTHER_COLUMNS, [*map(_other, others)])
     sums = [*document["roles"], document["total"]]
     rows = [_sum(role) for role in (sums if len(sums) > 2 else sums[-1:])]
     # The sums are few, and what people look for: never cut.
-    yield ""
-    yield "Together"
-    yield from layout.rows(_SUM_COLUMNS, rows)
+    yield Heading("Together")
+    yield Table("", _SUM_COLUMNS, rows)
     if any(item.get("quantile_error") for item in document["variables"]):
-        yield ""
-        yield from layout.notes(
-            ["quantiles marked ~ are estimates, within 0.4 % of the element at that place"]
-        )
+        yield Notes(["quantiles marked ~ are estimates, within 0.4 % of the element at that place"])
 
 
 def _summary(document: Document) -> str:
@@ -163,3 +156,6 @@ def _sum(role: Document) -> Sequence[str]:
         number(role["l2"]),
         *(count(role[key]) for key in ("num_zeros", "num_nan", "num_infinite")),
     )
+
+
+PRESENTATION = Presentation(statistics_blocks, statistics_rows)
