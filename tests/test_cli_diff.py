@@ -118,6 +118,19 @@ def test_names_that_changed_are_written_as_a_map(
     assert "exists already" in errors
 
 
+@pytest.mark.parametrize("rule", ["dense/=head/", "re:^(.*)$=a\x85 =\udcff/\\1"])
+def test_edit_takes_the_map_that_makes_both_the_same(
+    capsys: pytest.CaptureFixture[str], checkpoint: tfa.Checkpoint, tmp_path: Path, rule: str
+) -> None:
+    tfa.save(renamed(checkpoint, [rule]), tmp_path / "b")
+    names = tmp_path / "names.json"
+    assert diff(capsys, checkpoint.path, tmp_path / "b", "--rename-map", names)[0] == 1
+    assert run(["edit", checkpoint.path, str(tmp_path / "c"), "--map", str(names)]) == 0
+    capsys.readouterr()
+    code, output, _ = diff(capsys, tmp_path / "c", tmp_path / "b", "--show", "variables")
+    assert code == 0, output
+
+
 def test_json_says_all_of_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     a = save(tmp_path / "a", {"w": np.zeros(3), "old": np.arange(4.0), "gone": np.zeros((2, 2))})
     b = save(tmp_path / "b", {"w": np.array([0, np.nan, 1]), "new": np.arange(4.0)})

@@ -15,7 +15,7 @@ import tfartifacts as tfa
 from tests.judges.client import Judge, sha256
 from tests.test_bad_input import Told, command, snapshot  # noqa: F401 - a fixture
 from tfartifacts.weights.edits import Edits
-from tfartifacts.weights.name_maps import read_name_map
+from tfartifacts.weights.name_maps import parse_name_map
 
 ARRAYS: dict[str, Any] = {
     "net/w": np.arange(12, dtype=np.float32).reshape(3, 4) / 7,
@@ -361,11 +361,12 @@ def test_averages_that_fit_no_variable_are_refused(arrays: Any, message: str) ->
         ("a=b\n\nre:x=\n", ({}, ("a=b", "re:x="))),
         ("a\tb=c\r\nd/=e/\r\n", ({"a": "b=c"}, ("d/=e/",))),
         ("\ufeffa\tb", ({"a": "b"}, ())),
+        ("# a comment\na\x85\tb\u2028", ({"a\x85": "b\u2028"}, ())),
         ("", ({}, ())),
     ],
 )
 def test_maps_are_read(text: str, expected: Any) -> None:
-    assert read_name_map(text) == expected
+    assert parse_name_map(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -383,7 +384,7 @@ def test_maps_are_read(text: str, expected: Any) -> None:
 )
 def test_what_is_no_map_is_told(text: str, message: str) -> None:
     with pytest.raises(tfa.ConversionError, match=message):
-        read_name_map(text, "names")
+        parse_name_map(text, "names")
 
 
 # ---------------------------------------------------------------- the command

@@ -12,7 +12,7 @@ import pytest
 
 import tfartifacts as tfa
 from tests.exchange_files import PATHS, checkpoint_of, facts, left_in, opened
-from tfartifacts.exchange.name_maps import read_name_map
+from tfartifacts.cli.name_maps import read_names
 from tfartifacts.exchange.safetensors import read_header
 
 FLOATS = {"a/kernel": np.ones((2, 3), np.float32), "a/bias": np.zeros(3, np.float32)}
@@ -282,25 +282,26 @@ def test_a_graph_has_no_variables(fixtures: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ['{"a": "b", "c": "d e"}', "# c\na\tb\n\nc\td e\n"])
 def test_a_map_is_an_object_or_lines(text: str, tmp_path: Path) -> None:
     (tmp_path / "map").write_text(text)
-    assert read_name_map(str(tmp_path / "map")) == {"a": "b", "c": "d e"}
+    assert read_names(str(tmp_path / "map")) == {"a": "b", "c": "d e"}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a b", "line 1, expected OLD, a tab and NEW"),
+        ("a b", "in line 1, expected OLD<TAB>NEW"),
+        ("a=b", "found the rule 'a=b', expected names alone"),
         ("a\tb\tc", "line 1"),
         ("\tb", "line 1"),
-        ("a\tb\na\tc", "'a' again in line 2"),
-        ('{"a": 1}', "'a' to become what is no text"),
-        ('{"a": "b", "a": "c"}', "the name 'a' twice"),
+        ("a\tb\na\tc", "two new names for 'a' .line 2."),
+        ('{"a": 1}', "JSON of another form"),
+        ('{"a": "b", "a": "c"}', "two new names for 'a'"),
         ('{"a"', "no JSON"),
     ],
 )
 def test_a_map_that_is_none_is_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "map").write_text(text)
     with pytest.raises(tfa.ConversionError, match=message):
-        read_name_map(str(tmp_path / "map"))
+        read_names(str(tmp_path / "map"))
 
 
 # ---------------------------------------------------------------- import

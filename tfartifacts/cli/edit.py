@@ -154,6 +154,7 @@ def edit(
       tfartifacts edit runs/model-9 served/model-9 --use-ema --dry-run
     """
     from tfartifacts.cli.errors import DONE
+    from tfartifacts.cli.name_maps import read_name_map
     from tfartifacts.cli.output import write_lines
     from tfartifacts.cli.rendering import Request
     from tfartifacts.convert.choosing import source_path
@@ -162,7 +163,7 @@ def edit(
     from tfartifacts.weights.editing import overflowed, plan_edits
     from tfartifacts.weights.edits import Edits
 
-    names, rules = _name_map(map_)
+    names, rules = ({}, ()) if map_ is None else read_name_map(map_)
     edits = Edits(
         keep=tuple(keep or ()),
         drop=tuple(drop or ()),
@@ -221,15 +222,6 @@ def _with_notes(plan: EditPlan, notes: tuple[str, ...]) -> EditPlan:
 
     checkpoint = replace(plan.checkpoint, notes=(*notes, *plan.checkpoint.notes))
     return replace(plan, checkpoint=checkpoint)
-
-
-def _name_map(path: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
-    from tfartifacts.storage.files import read_file
-    from tfartifacts.weights.name_maps import read_name_map
-
-    if path is None:
-        return {}, ()
-    return read_name_map(read_file(path).decode("utf-8", "surrogateescape"), path)
 
 
 def _values(options: Sequence[str]) -> dict[str, Any]:

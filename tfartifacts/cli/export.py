@@ -135,16 +135,16 @@ def export(
       tfartifacts export export/ weights.npz --keep 'dense*'
     """
     from tfartifacts.cli.errors import DONE
+    from tfartifacts.cli.name_maps import read_names
     from tfartifacts.cli.output import write_lines
     from tfartifacts.cli.progress import TerminalProgress
     from tfartifacts.cli.rendering import Request
     from tfartifacts.exchange import export as export_artifact
-    from tfartifacts.exchange.name_maps import read_name_map
     from tfartifacts.opening import open_to_convert, while_unchanged
     from tfartifacts.report.exchanges import describe_export, export_lines
     from tfartifacts.report.view import is_glob
 
-    names = None if name_map is None else read_name_map(name_map)
+    names = None if name_map is None else read_names(name_map)
     kept = list(keep or ())
     if pattern:
         kept.append(pattern if is_glob(pattern) else f"*{pattern}*")

@@ -65,14 +65,14 @@ def import_file(
       tfartifacts import weights.npz restored/model.ckpt --step 7
     """
     from tfartifacts.cli.errors import DONE
+    from tfartifacts.cli.name_maps import read_names
     from tfartifacts.cli.output import write_lines
     from tfartifacts.cli.rendering import Request
     from tfartifacts.errors import ConversionError
     from tfartifacts.exchange import import_checkpoint
-    from tfartifacts.exchange.name_maps import read_name_map
     from tfartifacts.report.conversions import conversion_lines, describe_conversion
 
-    names = None if name_map is None else read_name_map(name_map)
+    names = None if name_map is None else read_names(name_map)
     dtypes: dict[str, str] = {}
     for text in dtype or ():
         name, equals, wanted = text.rpartition("=")

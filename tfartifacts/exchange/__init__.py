@@ -1,6 +1,6 @@
 """Variables to and from the formats of other libraries, streamed, whole or not at all.
 
-exporting, importing    the two ways; selecting, name_maps, bert: which variables, what names
+exporting, importing    the two ways; selecting, renaming, bert: which variables, what names
 safetensors             one file; safetensors_shards: several and their index
 npz, npy_folder         arrays as NumPy writes them; npy, zip_members: the files they are
 holding                 which types hold the values of TensorFlow's, and their bytes

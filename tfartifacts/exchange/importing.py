@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tfartifacts.dtypes import DType, dtype_from_name
 from tfartifacts.errors import ConversionError, NotThisFormatError, located, name_not_found
 from tfartifacts.exchange import npy, npy_folder, npz, safetensors, safetensors_shards, zip_members
-from tfartifacts.exchange.name_maps import renamed
+from tfartifacts.exchange.renaming import renamed
 from tfartifacts.formats.sniff import describe_foreign
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.from_arrays import array_value, check_name, storable_dtype

@@ -5,7 +5,8 @@
     OLD<TAB>NEW                lines of text: all at once
     OLD=NEW                    lines of text: rules, in turn
 
-Lines of both kinds may be mixed: names first, then rules. Empty lines count for nothing.
+Lines of both kinds may be mixed: names first, then rules. Empty lines, and those that begin with
+`#`, count for nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 from tfartifacts.errors import ConversionError
 
 
-def read_name_map(text: str, path: str | None = None) -> tuple[dict[str, str], tuple[str, ...]]:
+def parse_name_map(text: str, path: str | None = None) -> tuple[dict[str, str], tuple[str, ...]]:
     """Names by the old ones, and rules, of the text of a map.
 
     Raises ConversionError for what is no map, and for two new names for an old one.
@@ -25,7 +26,11 @@ def read_name_map(text: str, path: str | None = None) -> tuple[dict[str, str], t
         return _read_json(text.lstrip("\ufeff"), path)
     names: dict[str, str] = {}
     rules: list[str] = []
-    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), 1):
+    # Ends of lines that Unicode has besides may be part of a name.
+    for number, ended in enumerate(text.lstrip("\ufeff").split("\n"), 1):
+        line = ended.removesuffix("\r")
+        if line.startswith("#"):
+            continue
         old, tab, new = line.partition("\t")
         if tab:
             if not old or not new or "\t" in new:
@@ -48,10 +53,11 @@ def read_name_map(text: str, path: str | None = None) -> tuple[dict[str, str], t
 
 def _read_json(text: str, path: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = [old for old, new in found if dict(found)[old] != new]
-        if twice:
-            raise ConversionError(f"found two new names for {twice[0]!r}, expected one", path=path)
-        return dict(found)
+        names = dict(found)
+        twice = next((old for old, new in found if names[old] != new), None)
+        if twice is not None:
+            raise ConversionError(f"found two new names for {twice!r}, expected one", path=path)
+        return names
 
     try:
         found = json.loads(text, object_pairs_hook=pairs)
