@@ -62,36 +62,41 @@ def read_npy(path: str) -> Any:
 
 def read_npz(path: str, key: str | None) -> Any:
     """One array of an .npz archive: the only one, where no key is given. Errors as read_npy."""
-    with _stream(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        try:
-            with zipfile.ZipFile(file) as archive:
-                member = _member(archive, key, path)
-                _refuse_bomb(member, size, path)
-                with archive.open(member) as stream:
-                    return _read_array(stream, member.file_size, path, exactly=True)
-        except _BAD_ZIP as error:
-            raise ConversionError(
-                f"found no array that can be read: {error or type(error).__name__}", path=path
-            ) from None
+    with _archive(path, "array") as (archive, size):
+        return _read_member(archive, _member(archive, key, path), size, path)
 
 
 def read_all(path: str) -> dict[str, Any]:
     """All arrays of an .npz archive by their names. Errors as read_npy."""
+    arrays: dict[str, Any] = {}
+    with _archive(path, "archive of arrays (.npz)") as (archive, size):
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if member.is_dir():
+                continue
+            if name in arrays:
+                raise ConversionError(f"found {name!r} twice, expected each array once", path=path)
+            arrays[name] = _read_member(archive, member, size, path)
+    return arrays
+
+
+@contextmanager
+def _archive(path: str, expected: str) -> Iterator[tuple[zipfile.ZipFile, int]]:
+    """The archive and the size of its file; what is wrong with either is a ConversionError."""
     with _stream(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                names = [info.filename for info in archive.infolist() if not info.is_dir()]
+                yield archive, os.fstat(file.fileno()).st_size
         except _BAD_ZIP as error:
             raise ConversionError(
-                f"found no archive of arrays (.npz): {error or type(error).__name__}", path=path
+                f"found no {expected} that can be read: {error or type(error).__name__}", path=path
             ) from None
-    arrays: dict[str, Any] = {}
-    for name in (name.removesuffix(".npy") for name in names):
-        if name in arrays:
-            raise ConversionError(f"found {name!r} twice, expected each array once", path=path)
-        arrays[name] = read_npz(path, name)
-    return arrays
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int, path: str) -> Any:
+    _refuse_bomb(member, size, path)
+    with archive.open(member) as stream:
+        return _read_array(stream, member.file_size, path, exactly=True)
 
 
 @contextmanager
