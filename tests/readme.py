@@ -17,7 +17,10 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
 # Pages with examples; those of each run one after the other, in a folder of its own.
-PAGES = (README, PROJECT / "docs" / "converting.md", PROJECT / "docs" / "verifying.md")
+PAGES = (
+    README,
+    *(PROJECT / "docs" / f"{name}.md" for name in ("converting", "verifying", "weights")),
+)
 TIME = 1_767_323_045  # 2026-01-02 03:04:05 UTC, in place of when files were written
 
 _BLOCK = re.compile(
