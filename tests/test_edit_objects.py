@@ -13,7 +13,7 @@ import pytest
 import tfartifacts as tfa
 from tests.judges.client import Judge, environment
 from tfartifacts.formats.object_graph import read_object_graph
-from tfartifacts.formats.wire import put_bytes, put_integer, put_text
+from tfartifacts.formats.wire import Message, put_bytes, put_integer, put_text
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -60,9 +60,9 @@ else:
 """
 
 
-def ask(judge: Judge, what: str, prefix: Path) -> Any:
+def ask(judge: Judge, what: str, prefix: Path, script: str = SCRIPT) -> Any:
     done = subprocess.run(
-        [judge.python, "-c", SCRIPT, what, str(prefix)],
+        [judge.python, "-c", script, what, str(prefix)],
         check=True,
         capture_output=True,
         text=True,
@@ -183,6 +183,68 @@ def test_a_slot_that_is_gone_is_no_slot() -> None:
     assert (left.num_objects, left.slot_keys) == (3, frozenset())
     again, _ = left.with_keys({}) if left.with_keys is not None else (b"", None)
     assert again == encoded
+
+
+# `save PREFIX` fills a table and saves it; `restore PREFIX` restores it and says how large it is.
+TABLE = """
+import sys
+import tensorflow as tf
+
+what, prefix = sys.argv[1:]
+root = tf.train.Checkpoint(net=tf.Module(), weight=tf.Variable([0.0]))
+root.net.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+if what == "save":
+    root.net.table.insert(["a", "b"], [1, 2])
+    root.write(prefix)
+else:
+    root.read(prefix).assert_consumed()
+    print(int(root.net.table.size()))
+"""
+
+
+def opened(path: Path) -> tfa.Checkpoint:
+    found = tfa.open(path)
+    assert isinstance(found, tfa.Checkpoint)
+    return found
+
+
+def attribute_keys(checkpoint: tfa.Checkpoint) -> set[str]:
+    encoded = checkpoint.variables["_CHECKPOINTABLE_OBJECT_GRAPH"].read().item()
+    nodes = Message(encoded).messages(1)
+    return {entry.text(3) for node in nodes for entry in node.messages(2)}
+
+
+def test_a_table_is_restored_by_its_new_keys(tensorflow_2_21: Judge, tmp_path: Path) -> None:
+    ask(tensorflow_2_21, "save", tmp_path / "m", TABLE)
+    edited = tfa.edit(opened(tmp_path / "m"), tfa.Edits(rename=("net/=other/",)))
+    tfa.save(edited, tmp_path / "edited")
+    assert ask(tensorflow_2_21, "restore", tmp_path / "edited", TABLE) == 2
+
+
+def test_what_is_stored_in_parts_follows_them(fixtures: Path) -> None:
+    source = opened(fixtures / "lookup-table" / "ckpt-1")
+    renamed = tfa.edit(source, tfa.Edits(rename=("re:^table/=words/",)))
+    assert "words/.ATTRIBUTES/table" in attribute_keys(renamed)
+    assert "table/.ATTRIBUTES/table" not in attribute_keys(renamed)
+    dropped = tfa.edit(source, tfa.Edits(drop=("table/*",)))
+    assert not [key for key in attribute_keys(dropped) if "table" in key]
+    other = tfa.edit(source, tfa.Edits(rename=("re:^weight/=w/",)))
+    assert "table/.ATTRIBUTES/table" in attribute_keys(other)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        tfa.Edits(drop=("table/*-keys",)),
+        tfa.Edits(rename=("re:^table/(.*-keys)=t/\\1",)),
+        tfa.Edits(rename=("re:-keys$=-words",)),
+        tfa.Edits(rename=("re:^(table/.*)$=\\1x",)),
+    ],
+)
+def test_parts_that_do_not_stay_together_are_refused(fixtures: Path, edits: tfa.Edits) -> None:
+    source = opened(fixtures / "lookup-table" / "ckpt-1")
+    with pytest.raises(tfa.ConversionError, match="rename or drop all that begins with"):
+        tfa.edit(source, edits)
 
 
 def test_names_that_are_not_utf_8_are_refused(fixtures: Path) -> None:

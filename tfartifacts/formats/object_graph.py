@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfartifacts.errors import ChecksumError, PathNotFoundError, located
+from tfartifacts.errors import ChecksumError, ConversionError, PathNotFoundError, located
 from tfartifacts.formats.bundle_entries import BundleTensor, BundleVariables
 from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY
 from tfartifacts.formats.wire import Message, put_bytes, put_text
@@ -37,12 +37,19 @@ def read_object_graph(encoded: bytes) -> ObjectGraph:
     return ObjectGraph(len(nodes), full_names, slot_keys, _WithKeys(encoded))
 
 
+# Of what a part's key adds to that of the whole, such as -keys: bounds what a long key costs.
+_LONGEST_END = 64
+
+
 @dataclass(frozen=True, slots=True)
 class _WithKeys:
     """An object graph with other keys, when called: see ObjectGraph.with_keys.
 
     An attribute whose key is gone goes, and so does what calls its object a slot of an optimizer:
     tf.train.Checkpoint.restore would look for the value. All other bytes are carried.
+
+    `keys` has every key of the checkpoint: what is stored in parts, as a table is in `KEY-keys` and
+    `KEY-values`, follows these. Raises ConversionError where they do not stay together.
     """
 
     encoded: bytes
@@ -50,7 +57,10 @@ class _WithKeys:
     def __call__(self, keys: Mapping[str, str | None]) -> tuple[bytes, ObjectGraph]:
         graph = Message(self.encoded)
         nodes = graph.messages(1)
-        attributes = [[_rekeyed(entry, keys) for entry in node.messages(2)] for node in nodes]
+        found = [list(node.messages(2)) for node in nodes]
+        wholes = {entry.text(3) for entries in found for entry in entries} - keys.keys()
+        keys = {**keys, **_keys_of_wholes(wholes, keys)}
+        attributes = [[_rekeyed(entry, keys) for entry in entries] for entries in found]
         emptied = {
             position
             for position, listed in enumerate(attributes)
@@ -67,6 +77,36 @@ class _WithKeys:
             pieces.append(put_bytes(1, b"".join(parts)))
         encoded = b"".join(pieces)
         return encoded, read_object_graph(encoded)
+
+
+def _keys_of_wholes(wholes: set[str], keys: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The new keys of what is stored in parts, each of which has the key with more behind it."""
+    found: dict[str, str | None] = {}
+    first: dict[str, str] = {}
+    for part, new in keys.items() if wholes else ():
+        whole = _whole_of(part, wholes)
+        if whole is None:
+            continue
+        rest = part[len(whole) :]
+        now = new
+        if new is not None:
+            # A part that lost its end belongs to nothing by its name.
+            now = new.removesuffix(rest) if new.endswith(rest) else ""
+        other = first.setdefault(whole, part)
+        if now == "" or found.setdefault(whole, now) != now:
+            raise ConversionError(
+                f"found {part!r} without what belongs to it, or under a name that does not end "
+                f"with {rest!r}; rename or drop all that begins with {whole!r} alike, as {other!r}"
+            )
+    return found
+
+
+def _whole_of(part: str, wholes: set[str]) -> str | None:
+    """The longest key that this one only adds an end to."""
+    start = max(part.rfind("/"), len(part) - _LONGEST_END)
+    return next(
+        (part[:end] for end in range(len(part) - 1, start, -1) if part[:end] in wholes), None
+    )
 
 
 def _rekeyed(attribute: Message, keys: Mapping[str, str | None]) -> bytes | None:

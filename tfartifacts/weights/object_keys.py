@@ -39,7 +39,8 @@ def with_object_keys(
                 f"found the name {new!r}, which is not UTF-8, as keys of an object graph are",
                 path=checkpoint.path,
             )
-    encoded, edited = graph.with_keys(keys)
+    everything = {name: keys.get(name, name) for name in checkpoint.variables}
+    encoded, edited = graph.with_keys(everything)
     notes = (
         "the object graph has the new keys: tf.train.Checkpoint restores what is left by them",
     )
