@@ -124,6 +124,43 @@ def test_zeros_of_two_signs_differ_in_bits_and_not_by_tolerance() -> None:
     assert compared([0.0], [-0.0], Tolerance()).equal
 
 
+def test_nan_is_close_to_nan_whatever_its_bits() -> None:
+    other = np.array([0x7FF8000000000001, 0], np.uint64).view(np.float64)
+    found = compared(np.array([np.nan, 0.0]), other, Tolerance())
+    assert (found.num_different, found.equal) == (1, True)
+    assert not compared(np.array([1.0, 0.0]), other, Tolerance(1.0, 1.0)).equal
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "distance"),
+    [
+        (np.array([2**63 - 1]), np.array([2**63 - 2]), 1),
+        (np.array([-(2**63)]), np.array([2**63 - 1]), 2**64 - 1),
+        (np.array([-1]), np.array([2**64 - 1], np.uint64), 2**64),
+        (np.array([2**53 + 1]), np.array([2**53], np.uint64), 1),
+        (np.array([-128], np.int8), np.array([127], np.int8), 255),
+        (np.array([0], np.uint8), np.array([255], np.uint8), 255),
+        (np.array([-3], np.int8), np.array([2**53], np.int64), 2**53 + 3),
+    ],
+)
+def test_integers_that_float64_does_not_tell_apart_differ(a: Any, b: Any, distance: int) -> None:
+    for one, other in ((a, b), (b, a)):
+        found = compared(one, other, Tolerance())
+        assert (found.num_beyond, found.max_absolute) == (1, float(distance))
+
+
+@pytest.mark.parametrize(
+    ("b", "shown"), [([1, 0], " 1 "), ([-1, 0], " -1 "), ([-1, 1e-4], " -1+5e-09 ")]
+)
+def test_a_cosine_has_its_sign(
+    command_line: CommandLine, tmp_path: Path, b: list[float], shown: str
+) -> None:
+    save(tmp_path / "a", {"w": np.array([1.0, 0.0])})
+    save(tmp_path / "b", {"w": np.array(b, np.float32)})
+    run = command_line("diff", tmp_path / "a", tmp_path / "b")
+    assert shown in next(line for line in run.out.splitlines() if line.startswith("  w "))
+
+
 def test_infinities_and_nan_are_left_out_of_the_sums() -> None:
     found = compared([np.inf, np.nan, 1.0, 2.0], [1.0, 1.0, 1.0, 3.0])
     assert (found.num_different, found.num_beyond, found.num_comparable) == (3, 3, 2)

@@ -211,7 +211,7 @@ def _changed(item: Document) -> Sequence[str]:
         what.append(f"first at {_index(comparison['first_different'], item['before']['shape'])}")
     missing = different and comparison["max_absolute"] is not None
     if missing and comparison["num_comparable"] < total:
-        what.append(f"{count(total - comparison['num_comparable'])} not finite in one")
+        what.append(f"{count(total - comparison['num_comparable'])} not finite")
     if comparison["num_beyond"] != different:
         what.append(f"{count(comparison['num_beyond'])} beyond the tolerance")
     return (
@@ -224,10 +224,15 @@ def _changed(item: Document) -> Sequence[str]:
 
 
 def _cosine(cosine: float | None) -> str:
-    """Enough digits to tell from 1."""
+    """Enough digits to tell from 1 and -1."""
     if cosine is None:
         return "-"
-    return f"{cosine:.6f}" if abs(cosine) < 0.9999995 else f"1-{1 - abs(cosine):.0e}"
+    if abs(cosine) < 0.9999995:
+        return f"{cosine:.6f}"
+    short = 1 - abs(cosine)
+    if not short:
+        return f"{cosine:.0f}"
+    return f"1-{short:.0e}" if cosine > 0 else f"-1+{short:.0e}"
 
 
 def _index(position: int | None, sizes: Sequence[int]) -> str:

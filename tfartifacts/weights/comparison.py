@@ -1,7 +1,8 @@
 """Two variables of as many elements, compared element by element in constant memory.
 
 Elements are equal where their bits are: NaN is itself, 0.0 is not -0.0. Of two types elements are
-equal where their values are. Differences are float64's; of complex numbers the magnitude.
+equal where their values are. Differences are float64's, of integers rounded once; of complex
+numbers the magnitude. With a tolerance NaN is close to NaN, whatever its bits.
 """
 
 from __future__ import annotations
@@ -149,7 +150,8 @@ class _Differences:
         one, other = _wide(ours), _wide(theirs)
         self._add_norms(one, other)
         if places.size:
-            self._add_differences(one[places], other[places])
+            integers = (ours[places], theirs[places]) if _are_integers(ours, theirs) else None
+            self._add_differences(one[places], other[places], integers)
 
     def _add_equal(self, block: Any) -> None:
         """Norms alone; elements that are not finite are left out of them."""
@@ -184,15 +186,23 @@ class _Differences:
         self._theirs += float(np.square(np.abs(theirs)).sum())
         self._product += float((ours * theirs.conj()).real.sum())
 
-    def _add_differences(self, ours: Any, theirs: Any) -> None:
+    def _add_differences(
+        self, ours: Any, theirs: Any, integers: tuple[Any, Any] | None = None
+    ) -> None:
+        """Of elements that differ; `integers` are the same before they were made float64."""
         import numpy as np
 
         finite = np.isfinite(ours) & np.isfinite(theirs)
         self._beyond += ours.size - int(np.count_nonzero(finite))
+        if self._tolerance is not None:
+            self._beyond -= int(np.count_nonzero(np.isnan(ours) & np.isnan(theirs)))
         ours, theirs = ours[finite], theirs[finite]
         if not ours.size:
             return
         absolute = np.abs(ours - theirs)
+        if integers is not None:
+            # Nearer ones float64 may not tell apart; farther ones wrap around.
+            absolute = np.where(absolute < 2.0**63, _distance(*integers), absolute)
         sizes = np.maximum(np.abs(ours), np.abs(theirs))
         relative = np.divide(absolute, sizes, out=np.zeros_like(absolute), where=sizes > 0)
         self._max_absolute = max(self._max_absolute, float(absolute.max()))
@@ -246,6 +256,21 @@ def _differs(ours: Any, theirs: Any) -> Any:
         return ours != theirs
     one, other = _wide(ours), _wide(theirs)
     return (one != other) & ~(np.isnan(one) & np.isnan(other))
+
+
+def _are_integers(ours: Any, theirs: Any) -> bool:
+    return bool(ours.dtype.kind in "iu" and theirs.dtype.kind in "iu")
+
+
+def _distance(ours: Any, theirs: Any) -> Any:
+    """How far integers less than 2**64 apart are from each other, as float64."""
+    import numpy as np
+
+    # Modulo 2**64 the larger less the smaller one is the distance, of any two types.
+    is_less = ours < theirs
+    forward = theirs.astype(np.uint64) - ours.astype(np.uint64)
+    backward = ours.astype(np.uint64) - theirs.astype(np.uint64)
+    return np.where(is_less, forward, backward).astype(np.float64)
 
 
 def _wide(block: Any) -> Any:
