@@ -445,6 +445,7 @@ def test_the_command_writes_and_tells_what_became_infinite(
         (["SOURCE", "out/m", "--drop", "zz"], 3, "no variable 'zz'"),
         (["SOURCE", "out/m", "--cast", "int8"], 2, "'int8' is not one of"),
         (["SOURCE", "out/m", "--set", "global_step"], 2, "expected NAME=VALUE"),
+        (["SOURCE", "out/m", "--set", "w=1e400"], 2, "found 1e400, which float64 cannot hold"),
         (["SOURCE", "out/m", "--set", "global_step=x"], 2, "found 'x', expected numbers"),
         (["SOURCE", "out/m", "--map", "gone.json"], 3, "gone.json"),
         (["SOURCE", "out/m", "--map", "pickled.npz"], 2, "pickled.npz: found"),

@@ -238,10 +238,24 @@ def _values(options: Sequence[str]) -> dict[str, Any]:
         if name in values:
             raise ConversionError(f"found two values for {name!r}, expected one")
         try:
-            values[name] = json.loads(text)
+            values[name] = json.loads(text, parse_float=_finite)
         except (ValueError, RecursionError):
             values[name] = text
     return values
+
+
+def _finite(text: str) -> float:
+    """A number as it is written. Raises ConversionError for one that would become infinite."""
+    from math import isinf
+
+    from tfartifacts.errors import ConversionError
+
+    number = float(text)
+    if isinf(number):
+        raise ConversionError(
+            f"found {text}, which float64 cannot hold, expected a number or Infinity"
+        )
+    return number
 
 
 def _arrays(paths: Sequence[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tfartifacts.report.units import counted, shape, size
 from tfartifacts.report.view import Document
 from tfartifacts.weights.averaging import AveragePlan
 from tfartifacts.weights.edits import EditPlan, Row
+from tfartifacts.weights.roles import OBJECT_GRAPH_KEY
 
 # What happens to a variable, as it is said; in the order in which it is counted.
 _SAID = {
@@ -51,7 +52,8 @@ def describe_edit(
     return {
         **document,
         "graph": plan.graph,
-        "num_variables_before": len(before),
+        # An object graph is a variable, too, though no edit is of it.
+        "num_variables_before": len(before) + (OBJECT_GRAPH_KEY in plan.checkpoint.variables),
         "actions": _counts(plan.rows),
         "edits": [_row(row, lost) for row in plan.rows],
     }
