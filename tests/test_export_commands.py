@@ -84,3 +84,26 @@ def test_bad_input_is_told_and_leaves_nothing(
     assert streams.err.startswith("tfartifacts: error: ")
     assert message in streams.err
     assert left_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_of_the_whole_is_not_written_beside_an_old_index(
+    tmp_path: Path, overwrite: bool
+) -> None:
+    path = tmp_path / "m.safetensors"
+    tfa.export(checkpoint_of(FLOATS), path, max_shard_size=12)
+    before = left_in(tmp_path)
+    with pytest.raises(tfa.DestinationExistsError, match="of an export in several files"):
+        tfa.export(checkpoint_of(FLOATS), path, overwrite=overwrite)
+    assert left_in(tmp_path) == before
+
+
+def test_a_folder_with_a_whole_and_an_index_is_not_guessed_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tfa.export(checkpoint_of(FLOATS), tmp_path / "in" / "m.safetensors", max_shard_size=12)
+    tfa.export(checkpoint_of(FLOATS), tmp_path / "other.safetensors")
+    (tmp_path / "other.safetensors").rename(tmp_path / "in" / "m.safetensors")
+    assert run(["import", str(tmp_path / "in"), str(tmp_path / "out" / "m")]) == 2
+    assert "may be of two exports" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -68,6 +68,13 @@ def _folder(folder: str, told: Mapping[str, DType]) -> Incoming:
     names = sorted(os.listdir(folder))
     indexes = [name for name in names if name.endswith(safetensors_shards.INDEX_SUFFIX)]
     singles = [name for name in names if name.endswith(safetensors.SUFFIX)]
+    for name in indexes:
+        whole = name.removesuffix(safetensors_shards.INDEX_SUFFIX) + safetensors.SUFFIX
+        if whole in singles:
+            raise ConversionError(
+                f"found {whole!r} and {name!r}, which may be of two exports; pass the one you mean",
+                path=folder,
+            )
     for found in (indexes, singles):
         if len(found) == 1:
             return read_incoming(os.path.join(folder, found[0]), told)

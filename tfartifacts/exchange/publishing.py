@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from tfartifacts.errors import ConversionError, DestinationExistsError, FormatError
-from tfartifacts.exchange import npy_folder
+from tfartifacts.exchange import npy_folder, safetensors, safetensors_shards
 from tfartifacts.exchange.npy import SUFFIX
 from tfartifacts.exchange.output_files import OutputFile
 from tfartifacts.formats.checksums import crc32c
@@ -73,6 +73,8 @@ def refuse_taken(
             refuse_existing(destination)
         return
     paths = [os.path.join(os.path.dirname(destination), file.name) for file in files]
+    if len(files) == 1 and destination.endswith(safetensors.SUFFIX):
+        _refuse_old_index(destination)
     if len(files) == 1 and overwrite and os.path.lexists(destination):
         if os.path.islink(destination) or not os.path.isfile(destination):
             raise DestinationExistsError("is no file, and is not replaced", path=destination)
@@ -85,6 +87,15 @@ def refuse_taken(
                 path=path,
             )
         refuse_existing(path)
+
+
+def _refuse_old_index(destination: str) -> None:
+    """Of an older export in several files: readers of the folder could take that for this one."""
+    index = destination.removesuffix(safetensors.SUFFIX) + safetensors_shards.INDEX_SUFFIX
+    if os.path.lexists(index):
+        raise DestinationExistsError(
+            "exists already, of an export in several files; remove these first", path=index
+        )
 
 
 def _refuse_other_folder(folder: str) -> None:
