@@ -82,7 +82,6 @@ class _WithKeys:
 def _keys_of_wholes(wholes: set[str], keys: Mapping[str, str | None]) -> dict[str, str | None]:
     """The new keys of what is stored in parts, each of which has the key with more behind it."""
     found: dict[str, str | None] = {}
-    first: dict[str, str] = {}
     for part, new in keys.items() if wholes else ():
         whole = _whole_of(part, wholes)
         if whole is None:
@@ -92,11 +91,10 @@ def _keys_of_wholes(wholes: set[str], keys: Mapping[str, str | None]) -> dict[st
         if new is not None:
             # A part that lost its end belongs to nothing by its name.
             now = new.removesuffix(rest) if new.endswith(rest) else ""
-        other = first.setdefault(whole, part)
         if now == "" or found.setdefault(whole, now) != now:
             raise ConversionError(
                 f"found {part!r} without what belongs to it, or under a name that does not end "
-                f"with {rest!r}; rename or drop all that begins with {whole!r} alike, as {other!r}"
+                f"with {rest!r}; rename or drop all that begins with {whole!r} alike"
             )
     return found
 
