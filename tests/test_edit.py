@@ -473,3 +473,27 @@ def test_bad_input_is_told_and_nothing_is_written(
     assert (told.code, told.output) == (code, "")
     assert message in told.line
     assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("given_text", "dtype", "expected"),
+    [
+        ("[18446744073709551615, 1]", np.uint64, [2**64 - 1, 1]),
+        ("[9007199254740993, 0.0]", np.int64, [2**53 + 1, 0]),
+        ("[1e3, 2.0]", np.int32, [1000, 2]),
+        ("[18446744073709551615, -1]", np.uint64, None),
+        ("[18446744073709551615, 1]", np.int64, None),
+        ("[1.5, 1]", np.int64, None),
+        ("[NaN, 1]", np.int64, None),
+        ("[Infinity, 1]", np.int64, None),
+        ("[300.0, 1]", np.uint8, None),
+    ],
+)
+def test_integers_are_set_exactly(given_text: str, dtype: Any, expected: list[int] | None) -> None:
+    source = tfa.Checkpoint.from_arrays({"w": np.zeros(2, dtype)})
+    edits = tfa.Edits(values={"w": json.loads(given_text)})
+    if expected is None:
+        with pytest.raises(tfa.ConversionError, match="cannot hold"):
+            tfa.edit(source, edits)
+    else:
+        assert tfa.edit(source, edits).variables["w"].read().tolist() == expected

@@ -50,6 +50,9 @@ def _array(value: Any, dtype: DType) -> Any:
         raise ConversionError(
             f"found {value!r}, expected {'true or false' if kinds == 'b' else 'numbers'}"
         )
+    if kinds == "iuf" and "float" not in dtype.name and given.dtype.kind == "f":
+        # Of integers NumPy makes float64 where one needs uint64, or stands beside a fraction.
+        return _integers(np.array(value, object), dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         array = given.astype(wanted)
         back = array.astype(np.float64)
@@ -62,6 +65,26 @@ def _array(value: Any, dtype: DType) -> Any:
         first = np.asarray(given)[is_lost].reshape(-1)[0]
         raise ConversionError(f"found {first}, which {dtype} cannot hold")
     return array
+
+
+def _integers(given: Any, dtype: DType) -> Any:
+    """Python's numbers as integers of a type."""
+    import numpy as np
+
+    elements = given.reshape(-1).tolist()
+    for element in elements:
+        if isinstance(element, float | np.floating) and not float(element).is_integer():
+            raise ConversionError(f"found {element}, which {dtype} cannot hold")
+    whole = list(map(int, elements))
+    wide = np.uint64 if max(whole, default=0) >= 1 << 63 else np.int64
+    try:
+        array = np.array(whole, wide).astype(dtype.to_numpy())
+    except OverflowError:
+        raise ConversionError(f"found a number that {dtype} cannot hold") from None
+    for element, made in zip(whole, array.tolist(), strict=True):
+        if int(made) != element:
+            raise ConversionError(f"found {element}, which {dtype} cannot hold")
+    return array.reshape(given.shape)
 
 
 def _strings(value: Any) -> Any:
