@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tfartifacts.model.variables import Variable, VariableSlice
 
 BLOCK = 1 << 17  # elements
+
+# To be closed where they are not asked for until the end: files are open.
+Blocks = Generator["Array", None, None]
 
 _Bounds = tuple[tuple[int, int], ...]
 
@@ -53,7 +56,7 @@ def fixed_size(dtype: DType) -> int:
     return dtype.itemsize
 
 
-def cut(pieces: Iterable[Buffer], dtype: DType, num_elements: int, most: int) -> Iterator[Array]:
+def cut(pieces: Iterable[Buffer], dtype: DType, num_elements: int, most: int) -> Blocks:
     """Stored bytes as flat arrays of `most` elements each, the last one of what is left.
 
     Arrays are read-only and valid until the next one is asked for. Raises what `pieces` raise,

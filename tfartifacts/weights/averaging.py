@@ -13,6 +13,7 @@ Values are read when the average is written, a block of each checkpoint at a tim
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -230,8 +231,12 @@ class AverageValue(BlockValue):
         scale = float(len(self.variables))
         if self.weights is not None:
             scale = float(np.sum(np.array(self.weights)))
-        sides = [variable_blocks(variable, most) for variable in self.variables]
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        with ExitStack() as opened, np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            # Where one fails, the files of the others are closed, too.
+            sides = [
+                opened.enter_context(closing(variable_blocks(variable, most)))
+                for variable in self.variables
+            ]
             for row in zip(*sides, strict=True):
                 total = row[0].astype(wide)
                 if self.weights is not None:

@@ -12,19 +12,14 @@ was not checked. (`zip` without `strict` does not ask the second one again.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING
 
-from tfartifacts.model.row_major import BLOCK, cut, fixed_size, stored_row_major
+from tfartifacts.model.row_major import BLOCK, Blocks, cut, fixed_size, stored_row_major
 from tfartifacts.model.values import TensorValue
 from tfartifacts.model.variables import Variable
 
-if TYPE_CHECKING:
-    from tfartifacts.model.values import Array
 
-
-def blocks(value: TensorValue, most: int = BLOCK) -> Iterator[Array]:
+def blocks(value: TensorValue, most: int = BLOCK) -> Blocks:
     """The elements of a value of a fixed-size type in row-major order; reads its file when asked.
 
     Memory: a block and a piece of the file (the whole value where it lies in a V1 checkpoint, or
@@ -37,7 +32,7 @@ def blocks(value: TensorValue, most: int = BLOCK) -> Iterator[Array]:
     return cut(value.stored(), value.dtype, prod(value.shape), most)
 
 
-def variable_blocks(variable: Variable, most: int = BLOCK) -> Iterator[Array]:
+def variable_blocks(variable: Variable, most: int = BLOCK) -> Blocks:
     """The elements of a variable, those of a partitioned one in the row-major order of the whole.
 
     Where slices cut the first axis only, as TensorFlow's partitioners do unless told otherwise,
