@@ -25,7 +25,11 @@ _ATTRIBUTES = {
     ("p", "class", "note"),
     ("p", "class", "soft"),
     ("pre", "class", "command"),
-    *((tag, "class", name) for tag in ("td", "th") for name in ("right", "wide", "right wide")),
+    *(
+        (tag, "class", name)
+        for tag in ("td", "th")
+        for name in ("right", "wide", "right wide", "wide prose")
+    ),
 }
 _MARKDOWN = frozenset(
     "heading_open heading_close paragraph_open paragraph_close bullet_list_open bullet_list_close "
