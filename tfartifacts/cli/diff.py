@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal, OutputFormat, output_format
+from tfartifacts.cli.options import (
+    AsJson,
+    Debug,
+    FollowExternal,
+    Limit,
+    OutputFormat,
+    Roles,
+    output_format,
+)
 
 
 def diff(
@@ -39,14 +47,7 @@ def diff(
             "signatures, collections, versions, saver, assets.",
         ),
     ] = None,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role",
-            metavar="ROLE,...",
-            help="Only variables for this: model, average, optimizer, bookkeeping, copy.",
-        ),
-    ] = None,
+    role: Roles = None,
     pattern: Annotated[
         str,
         typer.Option(
@@ -57,16 +58,7 @@ def diff(
             show_default=False,
         ),
     ] = "",
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            min=0,
-            metavar="N",
-            help="Most rows of a table, 0: all. Default: 40 on a terminal, else all.",
-            show_default=False,
-        ),
-    ] = None,
+    limit: Limit = None,
     rename_map: Annotated[
         str | None,
         typer.Option(

@@ -16,6 +16,24 @@ FollowExternal = Annotated[
         help="Follow paths that a state file or a graph names out of its folder as well.",
     ),
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        min=0,
+        metavar="N",
+        help="Most rows of a table, 0: all. Default: 40 on a terminal, else all.",
+        show_default=False,
+    ),
+]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE,...",
+        help="Only variables for this: model, average, optimizer, bookkeeping, copy.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 OutputFormat = Annotated[
     Format | None,

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal, OutputFormat, output_format
+from tfartifacts.cli.options import (
+    AsJson,
+    Debug,
+    FollowExternal,
+    Limit,
+    OutputFormat,
+    output_format,
+)
 
 if TYPE_CHECKING:
     from tfartifacts.checks.scan import Scan
@@ -41,16 +48,7 @@ def scan(
         str,
         typer.Option("--show", metavar="hits|all", help="all: also what is explained or allowed."),
     ] = "hits",
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            min=0,
-            metavar="N",
-            help="Most rows of a table, 0: all. Default: 40 on a terminal, else all.",
-            show_default=False,
-        ),
-    ] = None,
+    limit: Limit = None,
     follow_external: FollowExternal = False,
     output: OutputFormat = None,
     as_json: AsJson = False,

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal, OutputFormat, output_format
+from tfartifacts.cli.options import (
+    AsJson,
+    Debug,
+    FollowExternal,
+    Limit,
+    OutputFormat,
+    Roles,
+    output_format,
+)
 
 
 class SortKey(str, Enum):
@@ -41,28 +49,12 @@ def stats(
             show_default=False,
         ),
     ] = "",
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role",
-            metavar="ROLE,...",
-            help="Only variables for this: model, average, optimizer, bookkeeping, copy.",
-        ),
-    ] = None,
+    role: Roles = None,
     sort: Annotated[
         SortKey,
         typer.Option("--sort", help="Order of variables; by a number: largest first."),
     ] = SortKey.FILE,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            min=0,
-            metavar="N",
-            help="Most rows of a table, 0: all. Default: 40 on a terminal, else all.",
-            show_default=False,
-        ),
-    ] = None,
+    limit: Limit = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 where there is NaN or an infinity.")
     ] = False,

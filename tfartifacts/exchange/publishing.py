@@ -12,6 +12,7 @@ from tfartifacts.exchange.output_files import OutputFile
 from tfartifacts.formats.checksums import crc32c
 from tfartifacts.model.checkpoints import File
 from tfartifacts.model.values import Buffer, Progress, Sink
+from tfartifacts.saving.metering import Meter
 from tfartifacts.saving.plans import Saved, saved
 from tfartifacts.saving.sources import refuse_changed
 from tfartifacts.storage.files import describe_file, identity, stream_range
@@ -37,25 +38,6 @@ class _Metered:
         self.crc = crc32c(data, self.crc)
         self._sink.write(data)
         self._done(len(data))
-
-
-class _Meter:
-    """How far writing and checking are."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._what = ""
-        self._done = 0
-
-    def start(self, what: str) -> None:
-        self._what, self._done = what, 0
-        self.add(0)
-
-    def add(self, size: int) -> None:
-        self._done += size
-        if self._progress is not None:
-            self._progress(self._what, self._done, self._total)
 
 
 def refuse_taken(
@@ -133,7 +115,7 @@ def publish(
     `check` is given the path of what was written, while it is still beside the destination.
     """
     folder, name = os.path.split(os.path.abspath(destination))
-    meter = _Meter(progress, total)
+    meter = Meter(progress, total)
     with staging_folder(destination) as staging:
         place = os.path.join(staging, "export")
         make_folder(place)
@@ -154,7 +136,7 @@ def publish(
     return saved(destination if is_folder else os.path.dirname(destination), sizes)
 
 
-def _write(files: Sequence[OutputFile], place: str, meter: _Meter) -> dict[str, int]:
+def _write(files: Sequence[OutputFile], place: str, meter: Meter) -> dict[str, int]:
     meter.start("writing")
     written: dict[str, int] = {}
     for file in files:

@@ -249,12 +249,8 @@ def without_member_suffix(path: str) -> str:
     return prefix_of_data_file(path) or path.removesuffix(INDEX_SUFFIX).removesuffix(META_SUFFIX)
 
 
-def is_inside(path: str, folder: str) -> bool:
-    """Whether a path lies in the folder, links in the way resolved; the file itself may be one."""
-    return _below(os.path.dirname(path), folder)
-
-
 def _below(parent: str, folder: str) -> bool:
+    """Whether a folder is the other one or lies in it, links resolved."""
     parent = os.path.realpath(parent or ".")
     root = os.path.realpath(folder or ".")
     return parent == root or parent.startswith(root.rstrip("/") + "/")

@@ -16,7 +16,8 @@ from tfartifacts.formats.bundle_entries import index_file
 from tfartifacts.formats.bundle_writing import Written, check_bundle, write_bundle
 from tfartifacts.formats.checksums import crc32c
 from tfartifacts.model.checkpoints import File
-from tfartifacts.model.values import Buffer, Progress, Sink
+from tfartifacts.model.values import Buffer, Sink
+from tfartifacts.saving.metering import Meter
 from tfartifacts.saving.plans import Message, Options, Plan
 from tfartifacts.saving.sources import refuse_changed
 from tfartifacts.storage.files import describe_file, read_file, stream_range
@@ -44,7 +45,7 @@ def stage(plan: Plan, folder: str, sources: Sequence[File], options: Options) ->
 
 def _write_and_check(plan: Plan, folder: str, options: Options) -> tuple[str, ...]:
     make_folder(folder)
-    meter = _Meter(options.progress, 0 if options.progress is None else plan.size_without_index())
+    meter = Meter(options.progress, 0 if options.progress is None else plan.size_without_index())
     prefix = os.path.join(folder, *plan.bundle.split("/"))
     linked: dict[str, str] = {}
 
@@ -126,29 +127,10 @@ def _copy(path: str, size: int, sink: Sink) -> int:
     return crc
 
 
-class _Meter:
-    """How far writing and checking are."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._what = ""
-        self._done = 0
-
-    def start(self, what: str) -> None:
-        self._what, self._done = what, 0
-        self.add(0)
-
-    def add(self, size: int) -> None:
-        self._done += size
-        if self._progress is not None:
-            self._progress(self._what, self._done, self._total)
-
-
 class _Metered:
     """A file being written, or None for bytes that are only checked; they are counted."""
 
-    def __init__(self, sink: Sink | None, meter: _Meter) -> None:
+    def __init__(self, sink: Sink | None, meter: Meter) -> None:
         self._sink = sink
         self._meter = meter
 
