@@ -7,10 +7,10 @@ Source: tensorflow/core/framework/types.proto (numbers), tensorflow/python/frame
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.errors import ConversionError, FormatError
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from tfartifacts.checks.data_files import CheckedData, check_data
 from tfartifacts.checks.findings import Finding, error, note, of_error, warning
@@ -21,6 +20,7 @@ from tfartifacts.model.values import Progress
 from tfartifacts.model.variables import Variable
 from tfartifacts.opening.checkpoints import MAX_INDEX, stored_link
 from tfartifacts.opening.prefixes import ends_as_table
+from tfartifacts.records import dataclass, field
 from tfartifacts.storage.files import describe_file, read_file
 
 # What TensorFlow's writers have beside their files until they rename them.

@@ -11,7 +11,6 @@ v1_checkpoints   V1 checkpoints: tables that hold the tensors themselves
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from tfartifacts.checks.bundles import BundleParts, check_bundle
 from tfartifacts.checks.findings import Finding, Severity, of_error
@@ -22,6 +21,7 @@ from tfartifacts.formats.v1_checkpoint import shard_files
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.values import Progress
 from tfartifacts.opening.checkpoints import open_checkpoint
+from tfartifacts.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

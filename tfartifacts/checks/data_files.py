@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
 
 from tfartifacts.checks.findings import Finding, error, note, of_error, warning
@@ -18,6 +17,7 @@ from tfartifacts.formats.bundle_entries import (
 from tfartifacts.formats.tensor_bundle import SPARE_SHARDS, Header
 from tfartifacts.model.checkpoints import File
 from tfartifacts.model.values import Progress
+from tfartifacts.records import dataclass, field
 from tfartifacts.storage.files import describe_file, opened
 
 # Zeros up to this many bytes fill up to where the next tensor may begin.

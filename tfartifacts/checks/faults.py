@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from tfartifacts.checks.findings import Finding, Severity
+from tfartifacts.records import dataclass, field
 
 _MOST_NAMED = 3
 

@@ -10,10 +10,10 @@ Codes are stable, so that scripts can pick findings by them: small letters and h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from tfartifacts.errors import TfArtifactsError
+from tfartifacts.records import dataclass
 
 
 class Severity(str, Enum):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from tfartifacts.checks.faults import Faults
 from tfartifacts.checks.findings import Severity
@@ -21,6 +20,7 @@ from tfartifacts.checks.op_signatures import OpSignatures, dtypes_of
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import TfArtifactsError, UnsupportedError, close_names
 from tfartifacts.model import Node
+from tfartifacts.records import dataclass, field
 
 # Names that are no longer legal, or not yet, in some version count as legal.
 _NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*", re.ASCII)

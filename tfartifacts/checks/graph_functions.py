@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
@@ -17,6 +16,7 @@ from tfartifacts.formats.wire import Message
 from tfartifacts.graphs.functions import functions_named
 from tfartifacts.graphs.saver import CALL_OPS
 from tfartifacts.model import Function, Graph, Node, OpDef
+from tfartifacts.records import dataclass, field
 
 _CONTROL_RETURNS = 6  # FunctionDef.control_ret
 

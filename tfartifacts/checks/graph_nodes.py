@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass, field
 from typing import Any
 
 from tfartifacts.checks.faults import Faults
@@ -14,6 +13,7 @@ from tfartifacts.errors import FormatError, TfArtifactsError, UnsupportedError
 from tfartifacts.formats.tensor_proto import EncodedTensor
 from tfartifacts.graphs.compatibility import VERSIONS
 from tfartifacts.model import Graph, Node
+from tfartifacts.records import dataclass, field
 
 # A constant is a bomb when it claims so many bytes, and so many times what is stored.
 _LARGE = 1 << 26

@@ -10,7 +10,6 @@ import os
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tfartifacts.checks.findings import Finding, error, of_error, warning
 from tfartifacts.checks.tables import WalkedTable
@@ -26,6 +25,7 @@ from tfartifacts.formats.slices import name_in_slice_key
 from tfartifacts.formats.tensor_bundle import Header, parse_header
 from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, File
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import BytesSource, absolute
 
 _MOST_SHARDS = 0x7FFFFFFF

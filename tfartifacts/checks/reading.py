@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from math import prod
 from operator import itemgetter
 from typing import NamedTuple
@@ -29,6 +28,7 @@ from tfartifacts.formats.tensor_checks import (
     require_checksum,
 )
 from tfartifacts.model.values import Progress
+from tfartifacts.records import dataclass, field
 from tfartifacts.storage.files import opened, read_into
 from tfartifacts.storage.hashing import usual_jobs
 

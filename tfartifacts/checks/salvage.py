@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from tfartifacts.checks.bundles import BundleParts
 from tfartifacts.checks.checkpoint_paths import checkpoint_prefix
@@ -25,6 +24,7 @@ from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.values import Always, Deferred, Progress
 from tfartifacts.model.variables import Variable
 from tfartifacts.opening.checkpoints import open_checkpoint, with_graphs
+from tfartifacts.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 
 from tfartifacts.checks.faults import Faults, few
@@ -17,6 +16,7 @@ from tfartifacts.graphs.signature_check import (
 )
 from tfartifacts.model import MetaGraph, Signature
 from tfartifacts.model.saved_models import INIT_OP_COLLECTIONS, INIT_OP_SIGNATURE
+from tfartifacts.records import replace
 
 _MOST_STEPS = 500_000
 _LEAST_WALKED = 10

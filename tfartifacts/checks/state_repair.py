@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from tfartifacts.checks.states import ExaminedState, names_member, place_of
 from tfartifacts.errors import PathNotFoundError, TfArtifactsError
@@ -14,6 +13,7 @@ from tfartifacts.formats.checkpoint_state import write_checkpoint_state
 from tfartifacts.formats.v1_checkpoint import shard_files
 from tfartifacts.model.checkpoints import STEP_OF_PREFIX, CheckpointState, StateEntry
 from tfartifacts.opening.checkpoints import open_checkpoint, without_member_suffix
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import describe_file
 
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from tfartifacts.checks.findings import Finding, Severity, error, note, of_error, warning
 from tfartifacts.errors import (
@@ -41,6 +40,7 @@ from tfartifacts.formats.v1_checkpoint import prefix_of_shard
 from tfartifacts.model.checkpoints import CheckpointState, StateEntry
 from tfartifacts.opening.checkpoints import resolve_entries, without_member_suffix
 from tfartifacts.opening.prefixes import listing, prefixes_in
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import describe_file, read_file
 
 

@@ -8,7 +8,6 @@ data block damaged              told; its entries are read all the same, but not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from tfartifacts.checks.findings import Finding, error
 from tfartifacts.errors import ChecksumError, FormatError
@@ -31,6 +30,7 @@ from tfartifacts.formats.table import (
     read_footer,
 )
 from tfartifacts.formats.wire import read_varint
+from tfartifacts.records import dataclass, field
 
 Entries = list[tuple[bytes, bytes]]
 

@@ -7,7 +7,6 @@ as many elements as the header says. See formats/v1_checkpoint for the layout.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 
 from tfartifacts.checks.findings import Finding, error, of_error, warning
 from tfartifacts.checks.tables import WalkedTable
@@ -36,6 +35,7 @@ from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Progress, Shape
 from tfartifacts.model.variables import Variable, VariableSlice
+from tfartifacts.records import dataclass, field, replace
 from tfartifacts.storage.files import FileSource, absolute, describe_file, not_readable
 
 Stored = dict[str, tuple[DType, Shape, list[VariableSlice]]]
@@ -57,7 +57,7 @@ class V1Parts:
     variables: dict[str, Variable] = field(default_factory=dict)
     unchecked: dict[str, Variable] = field(default_factory=dict)
     files: list[File] = field(default_factory=list)
-    versions: Versions = Versions()  # noqa: RUF009 - frozen
+    versions: Versions = Versions()
     num_shards: int = 1
     num_blocks: int = 0
     num_tensors: int = 0

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 
 from tfartifacts.checks.checkpoints import CheckedCheckpoint, check_checkpoint
 from tfartifacts.checks.findings import Finding, Severity, error, note, of_error
@@ -43,6 +42,7 @@ from tfartifacts.opening.locating import Located, locate
 from tfartifacts.opening.messages import graph_or_meta_graph, read_content
 from tfartifacts.opening.prefixes import META_SUFFIX, listing, prefixes_in
 from tfartifacts.opening.saved_models import find_variables, read_without_variables
+from tfartifacts.records import dataclass, field, replace
 from tfartifacts.storage.files import describe_file
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     from tfartifacts.convert import SavedModelOptions

@@ -218,7 +218,7 @@ def _chosen(artifact: Any) -> tuple[Any, tuple[str, ...]]:
 
 
 def _with_notes(plan: EditPlan, notes: tuple[str, ...]) -> EditPlan:
-    from dataclasses import replace
+    from tfartifacts.records import replace
 
     checkpoint = replace(plan.checkpoint, notes=(*notes, *plan.checkpoint.notes))
     return replace(plan, checkpoint=checkpoint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfartifacts.cli.errors import DAMAGED, DONE, tell, tell_all
@@ -16,6 +15,7 @@ from tfartifacts.cli.output import (
 )
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.opening import open_artifact
+from tfartifacts.records import dataclass
 from tfartifacts.report.describe import Report, describe
 from tfartifacts.report.formats import (
     Format,

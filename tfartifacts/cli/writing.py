@@ -6,11 +6,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     from tfartifacts import Artifact

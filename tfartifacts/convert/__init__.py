@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfartifacts.convert.asset_files import FindAsset
@@ -30,6 +29,7 @@ from tfartifacts.model.checkpoints import Checkpoint, CheckpointDirectory
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST
 from tfartifacts.model.saved_models import SERVING_TAG, MetaGraph, SavedModel
+from tfartifacts.records import replace
 from tfartifacts.storage.recorded_files import find_beside
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from shlex import quote
 
 from tfartifacts.errors import ConversionError
@@ -17,6 +16,7 @@ from tfartifacts.graphs.assets import (
 )
 from tfartifacts.model.checkpoints import File, FindFile
 from tfartifacts.model.saved_models import Asset, MetaGraph, SavedModel
+from tfartifacts.records import dataclass, replace
 from tfartifacts.storage.files import describe_file
 from tfartifacts.storage.recorded_files import refuse_outside
 

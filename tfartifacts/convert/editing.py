@@ -7,7 +7,6 @@ the objects of TensorFlow 2 a signature is renamed and removed there, too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from tfartifacts.convert.signatures import (
     keyword_notes,
@@ -25,6 +24,7 @@ from tfartifacts.model.saved_models import (
     Signature,
     format_tags,
 )
+from tfartifacts.records import replace
 
 
 def add_signature(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from keyword import iskeyword
 from shlex import quote
 
@@ -26,6 +25,7 @@ from tfartifacts.model.saved_models import (
 )
 from tfartifacts.model.tensors import PLACEHOLDER_OPS, parse_tensor_name
 from tfartifacts.model.values import PartialShape
+from tfartifacts.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

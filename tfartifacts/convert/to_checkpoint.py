@@ -9,7 +9,6 @@ keys, paths through the objects, can be rewritten to the variables' names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from tfartifacts.convert.fit import refuse_mismatch, with_restore_v2
 from tfartifacts.convert.variable_names import listed, with_variable_names
@@ -26,6 +25,7 @@ from tfartifacts.model.saved_models import (
     SavedModel,
 )
 from tfartifacts.model.values import Always, Deferred
+from tfartifacts.records import replace
 
 # How the entries of a checkpoint are named.
 NAMES = ("object", "variable")

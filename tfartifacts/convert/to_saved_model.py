@@ -15,7 +15,6 @@ What the result would not load with is refused here, with the reason.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 
 from tfartifacts.convert.asset_files import Search, with_asset_files
 from tfartifacts.convert.choosing import one_checkpoint
@@ -58,6 +57,7 @@ from tfartifacts.model.saved_models import (
 )
 from tfartifacts.model.tensors import parse_tensor_name
 from tfartifacts.model.values import PartialShape
+from tfartifacts.records import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from tfartifacts.errors import ConversionError
 from tfartifacts.model.checkpoints import Checkpoint, ObjectGraph
 from tfartifacts.model.values import Always, Deferred
 from tfartifacts.model.variables import Variable
+from tfartifacts.records import replace
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SAVE_COUNTER_KEY = "save_counter/.ATTRIBUTES/VARIABLE_VALUE"

@@ -24,7 +24,8 @@ run_squad.py; transformers, load_tf_weights_in_bert.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from tfartifacts.records import dataclass
 
 PRESET = "bert-pytorch"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfartifacts.convert.choosing import one_checkpoint
@@ -20,6 +19,7 @@ from tfartifacts.exchange.selecting import Outgoing, Rules, Selection, listed, s
 from tfartifacts.model.checkpoints import Checkpoint, CheckpointDirectory, File
 from tfartifacts.model.saved_models import SavedModel
 from tfartifacts.model.values import Progress, Shape
+from tfartifacts.records import dataclass
 from tfartifacts.saving.leftovers import clear_place
 from tfartifacts.saving.plans import path_to_write, saved
 from tfartifacts.saving.sources import noticing_changes, refuse_source, source_files

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from tfartifacts.exchange.holding import from_holder
 from tfartifacts.model.arrays import BlockValue
 from tfartifacts.model.row_major import BLOCK, cut
 from tfartifacts.model.values import Buffer, Shape
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import CHUNK, read_range, stream_range
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tfartifacts.dtypes import DType, dtype_from_name
 from tfartifacts.errors import ConversionError, NotThisFormatError, located, name_not_found
@@ -15,6 +14,7 @@ from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.from_arrays import array_value, check_name, storable_dtype
 from tfartifacts.model.values import DTypeLike, TensorValue
 from tfartifacts.model.variables import Variable, Variables
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import describe_file, read_file
 
 GLOBAL_STEP = "global_step"

@@ -22,7 +22,6 @@ from __future__ import annotations
 import tokenize
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import accumulate
 from math import prod
@@ -36,6 +35,7 @@ from tfartifacts.exchange.string_values import FixedStrings, JoinedStrings
 from tfartifacts.exchange.transposed import TransposedValue
 from tfartifacts.formats.tensor_data import check_shape
 from tfartifacts.model.values import Shape, TensorValue
+from tfartifacts.records import dataclass, replace
 
 MAGIC = b"\x93NUMPY"
 SUFFIX = ".npy"

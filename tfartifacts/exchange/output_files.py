@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from io import RawIOBase
 from math import prod
 from typing import Any, cast
@@ -15,6 +14,7 @@ from tfartifacts.exchange import npy, npy_folder, npz, safetensors, safetensors_
 from tfartifacts.exchange.holding import to_holder
 from tfartifacts.exchange.selecting import Outgoing
 from tfartifacts.model.values import Buffer, Shape, Sink, TensorValue
+from tfartifacts.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -30,6 +29,7 @@ from tfartifacts.exchange.holding import holder
 from tfartifacts.exchange.json_objects import check_name_text, parse_object
 from tfartifacts.formats.tensor_data import check_shape
 from tfartifacts.model.values import Shape, TensorValue
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import describe_file, read_file, read_range
 
 SUFFIX = ".safetensors"

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import translate
 
 from tfartifacts.errors import ConversionError, name_not_found
@@ -24,6 +23,7 @@ from tfartifacts.exchange.transposed import TransposedValue
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.values import TensorValue
 from tfartifacts.model.variables import Variable
+from tfartifacts.records import dataclass
 from tfartifacts.weights.roles import OBJECT_GRAPH_KEY, variable_roles
 from tfartifacts.weights.values import MergedValue
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from tfartifacts.exchange.file_values import Deflated, Span, without_first
 from tfartifacts.model.arrays import ArrayValue, shaped
 from tfartifacts.model.from_arrays import array_value
 from tfartifacts.model.values import Buffer, Shape
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     from tfartifacts.model.values import Array

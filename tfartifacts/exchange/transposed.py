@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from tfartifacts.model.arrays import BlockValue
 from tfartifacts.model.row_major import BLOCK
 from tfartifacts.model.slicing import read_elements
 from tfartifacts.model.values import Shape, TensorValue
+from tfartifacts.records import dataclass
 from tfartifacts.weights.blocks import blocks
 
 if TYPE_CHECKING:

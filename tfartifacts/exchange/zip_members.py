@@ -15,10 +15,10 @@ from __future__ import annotations
 import os
 import struct
 import zipfile
-from dataclasses import dataclass
 
 from tfartifacts.errors import FormatError, UnsupportedError, located
 from tfartifacts.exchange.file_values import Deflated, Span
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import opened, read_range
 
 MAGIC = b"PK\x03\x04"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from tfartifacts.convert import SavedModelOptions
@@ -21,6 +20,7 @@ from tfartifacts.execution.differences import OutputComparison, compared
 from tfartifacts.execution.loading import Loading, loaded
 from tfartifacts.execution.planning import Plan, plan
 from tfartifacts.model import Artifact
+from tfartifacts.records import replace
 
 Outputs = Mapping[str, list[Any]]  # of each signature, in the order of its Call
 Progress = Callable[[int, int], None]

@@ -11,7 +11,6 @@ Source: tensorflow/core/example/example.proto; core/ops/parsing_ops.cc.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -19,6 +18,7 @@ from tfartifacts.formats.wire import put_bytes, put_entry, varint
 from tfartifacts.graphs.edges import edges_of, parse_input
 from tfartifacts.model import Graph, Node
 from tfartifacts.model.graphs import ConstantValue
+from tfartifacts.records import dataclass
 
 _LISTS = {"string": 1, "float32": 2, "int64": 3}
 _MOST_VALUES = 1 << 20

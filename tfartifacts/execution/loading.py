@@ -15,7 +15,6 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tfartifacts.errors import ConversionError, UnsupportedError
@@ -33,6 +32,7 @@ from tfartifacts.model import (
     MetaGraph,
     SavedModel,
 )
+from tfartifacts.records import dataclass, field, replace
 
 _FILL_TABLES = (
     "InitializeTable",

@@ -10,12 +10,12 @@ as they are in the file (0 to 65535 for inputs of uint16): nothing is scaled.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 from tfartifacts.errors import ConversionError
 from tfartifacts.execution.tensorflow import import_tensorflow
 from tfartifacts.model.graphs import TensorInfo
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import read_file
 
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -6,7 +6,6 @@ Whatever can be refused is refused here: before anything is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tfartifacts.convert import SavedModelOptions
@@ -35,6 +34,7 @@ from tfartifacts.model import (
     TensorInfo,
 )
 from tfartifacts.model.saved_models import INIT_OP_SIGNATURE
+from tfartifacts.records import dataclass, field, replace
 
 Generate = Callable[[TensorInfo, int], Any]
 

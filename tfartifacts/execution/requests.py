@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any
 
@@ -25,6 +24,7 @@ from tfartifacts.model import (
     TensorInfo,
 )
 from tfartifacts.model.saved_models import DEFAULT_SIGNATURE, INIT_OP_SIGNATURE
+from tfartifacts.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from tfartifacts.errors import ConversionError
@@ -21,6 +20,7 @@ from tfartifacts.execution.requests import (
 from tfartifacts.execution.sources import keys_of
 from tfartifacts.graphs.assets import recorded_assets
 from tfartifacts.model import Artifact, Checkpoint, CheckpointDirectory, MetaGraph, TensorInfo
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import describe_file
 
 _TABLE_INITIALIZERS = "table_initializer"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import DType, dtype_from_number
@@ -29,6 +28,7 @@ from tfartifacts.formats.tensor_data import StoredTensor, check_shape, expected_
 from tfartifacts.formats.wire import Message, put_bytes, put_fixed32, put_integer, signed
 from tfartifacts.model.values import Buffer, Location, Shape, TensorValue
 from tfartifacts.model.variables import Variable, VariableSlice
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     from tfartifacts.formats.tensor_data import ByteOrder

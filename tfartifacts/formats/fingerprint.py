@@ -19,11 +19,11 @@ Source: tensorflow/core/protobuf/fingerprint.proto, cc/saved_model/fingerprintin
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from tfartifacts.formats.farmhash import concatenated, fingerprint64
 from tfartifacts.formats.sorted_maps import sorted_maps
 from tfartifacts.formats.wire import Message
+from tfartifacts.records import dataclass
 
 _MASK = 0xFFFFFFFFFFFFFFFF
 _NUMBER = re.compile(r"_(\d+)\Z", re.ASCII)

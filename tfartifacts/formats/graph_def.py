@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, overload
 
 from tfartifacts.dtypes import DType, dtype_from_number
@@ -50,6 +49,7 @@ from tfartifacts.model.graphs import (
     UnknownShape,
 )
 from tfartifacts.model.values import Buffer
+from tfartifacts.records import replace
 
 Span = tuple[int, int]
 

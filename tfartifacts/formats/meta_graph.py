@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tfartifacts.dtypes import dtype_from_number
 from tfartifacts.errors import FormatError
@@ -54,6 +53,7 @@ from tfartifacts.model.saved_models import (
     VariableDef,
 )
 from tfartifacts.model.values import Buffer, Deferred
+from tfartifacts.records import dataclass
 
 _COLLECTION_KINDS = {
     1: "node_list",

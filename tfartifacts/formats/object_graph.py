@@ -11,13 +11,13 @@ Source: tensorflow/core/protobuf/trackable_object_graph.proto.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tfartifacts.errors import ChecksumError, ConversionError, PathNotFoundError, located
 from tfartifacts.formats.bundle_entries import BundleTensor, BundleVariables
 from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY
 from tfartifacts.formats.wire import Message, put_bytes, put_text
 from tfartifacts.model.checkpoints import ObjectGraph
+from tfartifacts.records import dataclass
 
 
 def read_object_graph(encoded: bytes) -> ObjectGraph:

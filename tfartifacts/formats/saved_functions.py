@@ -15,10 +15,9 @@ tensorflow/python/saved_model/load.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from tfartifacts.errors import FormatError, TfArtifactsError
 from tfartifacts.formats.wire import Message
+from tfartifacts.records import dataclass, field
 
 _LOADED = frozenset({"_create_resource", "_initialize", "__saved_model_init_op"})
 _SIGNATURES = "signatures"

@@ -17,10 +17,10 @@ Source: tensorflow/core/protobuf/saved_object_graph.proto, saved_model/signature
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from tfartifacts.formats.wire import LENGTH_DELIMITED, Message, fields, put_message, put_text
 from tfartifacts.model.values import Buffer
+from tfartifacts.records import dataclass
 
 _NODES = 1
 _CHILDREN = 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.checksums import crc32c, mask
@@ -20,6 +19,7 @@ from tfartifacts.formats.wire import (
     Message,
     fields,
 )
+from tfartifacts.records import dataclass
 
 HEAD_SIZE = 1024  # bytes that tell what is not ours
 

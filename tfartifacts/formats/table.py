@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
@@ -33,6 +32,7 @@ from tfartifacts.errors import ChecksumError, FormatError, NotThisFormatError, l
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.snappy import decompress
 from tfartifacts.formats.wire import read_varint, varint
+from tfartifacts.records import dataclass, field
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 FOOTER_SIZE = 48

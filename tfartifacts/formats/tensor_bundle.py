@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,7 @@ from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Deferred
 from tfartifacts.model.variables import Variable
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import BytesSource, absolute, describe_file, read_file
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ WriteVariantTensor, ReadStringTensor, ReadVariantTensor.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,7 @@ from tfartifacts.formats.tensor_checks import (
 from tfartifacts.formats.wire import varint
 from tfartifacts.model.arrays import ArrayValue, shaped, stored_elements
 from tfartifacts.model.values import Buffer, Location, Shape
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import read_range, stream_range
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from tfartifacts.formats.tensor_data import check_shape, object_array
 from tfartifacts.formats.wire import Message, put_bytes, put_integer
 from tfartifacts.model.arrays import shaped
 from tfartifacts.model.values import PartialShape, Shape
+from tfartifacts.records import dataclass, field
 
 if TYPE_CHECKING:
     from tfartifacts.model.graphs import ConstantValue

@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -41,6 +40,7 @@ from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Always, Buffer, Deferred, Shape
 from tfartifacts.model.variables import Variable, Variables, VariableSlice
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import FileSource, absolute, describe_file, not_readable
 
 if TYPE_CHECKING:

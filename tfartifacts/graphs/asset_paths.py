@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tfartifacts.dtypes import STRING
 from tfartifacts.errors import ConversionError, name_not_found
 from tfartifacts.model.graphs import Constant, Graph, Node
 from tfartifacts.model.saved_models import MetaGraph
+from tfartifacts.records import replace
 
 _ASSETS_COLLECTION = "saved_model_assets"
 _FED_OPS = frozenset({"Const", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})

@@ -13,13 +13,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from tfartifacts.dtypes import STRING
 from tfartifacts.graphs.edges import Edges, behind_identities, edges_of, needed
 from tfartifacts.graphs.saver import data_inputs
 from tfartifacts.model.graphs import ConstantValue, Node
 from tfartifacts.model.saved_models import AssetFile, MetaGraph
+from tfartifacts.records import dataclass, replace
 
 ASSET_PATHS = "asset_filepaths"
 _READS_FILE = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})

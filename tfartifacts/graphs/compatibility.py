@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any
 
@@ -23,6 +22,7 @@ from tfartifacts.dtypes import DType
 from tfartifacts.errors import ConversionError
 from tfartifacts.model.graphs import Function, Graph, Node
 from tfartifacts.model.graphs import only as only_these
+from tfartifacts.records import dataclass, field, replace
 
 VERSIONS = ("1.15", "2.4", "2.8", "2.11", "2.15", "2.18", "2.21")
 

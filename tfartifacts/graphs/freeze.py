@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -39,6 +38,7 @@ from tfartifacts.model.graphs import Constant, Node, TensorShape
 from tfartifacts.model.graphs import only as only_these
 from tfartifacts.model.saved_models import MetaGraph
 from tfartifacts.model.values import Shape
+from tfartifacts.records import dataclass, replace
 
 # Bytes; a graph is one protobuf message, of which nobody reads more.
 MAX_GRAPH = (1 << 31) - 1

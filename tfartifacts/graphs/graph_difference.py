@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from tfartifacts.model import Function, Graph, Node
 from tfartifacts.model.graphs import ConstantValue
+from tfartifacts.records import dataclass
 
 ChangeKind = Literal["added", "removed", "changed"]
 

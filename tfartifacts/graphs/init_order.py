@@ -11,13 +11,13 @@ and the copy of what takes n waits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from tfartifacts.errors import ConversionError
 from tfartifacts.graphs.edges import Edges, edges_of, parse_input, walk
 from tfartifacts.graphs.rewrite import free_name
 from tfartifacts.graphs.saver import kind_of_state
 from tfartifacts.model.graphs import Graph, Node
+from tfartifacts.records import replace
 
 _LOOP_OPS = frozenset("Enter RefEnter NextIteration RefNextIteration".split())
 

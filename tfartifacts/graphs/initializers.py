@@ -13,7 +13,6 @@ tensorflow/python/saved_model/loader_impl.py.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 
 from tfartifacts.errors import ConversionError, name_not_found
 from tfartifacts.graphs.edges import Edges, edges_of, parse_input, walk
@@ -37,6 +36,7 @@ from tfartifacts.model.saved_models import (
     MetaGraph,
 )
 from tfartifacts.model.tensors import PLACEHOLDER_OPS
+from tfartifacts.records import dataclass, field, replace
 
 MAIN_OP_COLLECTION = INIT_OP_COLLECTIONS[0]
 INIT_OP_NAME = "saved_model_init"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from math import prod
 from typing import TypeVar
@@ -22,6 +21,7 @@ from tfartifacts.model import MetaGraph, Node, Variable
 from tfartifacts.model.graphs import Graph, TensorShape
 from tfartifacts.model.values import Shape
 from tfartifacts.model.variables import parse_shape_and_slice
+from tfartifacts.records import dataclass
 
 T = TypeVar("T")
 

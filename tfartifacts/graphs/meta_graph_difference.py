@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tfartifacts.graphs.graph_difference import ChangeKind, GraphDifference, compare_graphs
@@ -11,6 +10,7 @@ from tfartifacts.model import Graph, MetaGraph
 from tfartifacts.model.graphs import NO_VERSIONS
 from tfartifacts.model.saved_models import Collection as StoredCollection
 from tfartifacts.model.saved_models import Saver, Signature
+from tfartifacts.records import dataclass
 
 # What can be compared of meta graphs, in the order in which it is shown.
 PARTS = ("graph", "signatures", "collections", "versions", "saver", "assets")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from tfartifacts.dtypes import DType
@@ -14,6 +13,7 @@ from tfartifacts.model.graphs import Constant, Graph, Node, TensorShape, Unknown
 from tfartifacts.model.graphs import only as only_these
 from tfartifacts.model.tensors import PLACEHOLDER_OPS, output_shape, parse_tensor_name
 from tfartifacts.model.values import PartialShape
+from tfartifacts.records import replace
 
 # A shape that a placeholder states fully is filled with a scalar up to this many elements.
 _MOST_ELEMENTS = 1 << 20

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Collection as Container
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 
 from tfartifacts.errors import ConversionError, UnsupportedError
 from tfartifacts.graphs.edges import Edges, edges_of, needed, parse_input
@@ -40,6 +39,7 @@ from tfartifacts.model.graphs import (
 from tfartifacts.model.graphs import only as only_these
 from tfartifacts.model.saved_models import MetaGraph, Signature
 from tfartifacts.model.values import Always, Deferred
+from tfartifacts.records import dataclass, field, replace
 
 # Feeding one is a choice: what is behind it stays.
 _OPTIONAL_INPUT = "PlaceholderWithDefault"

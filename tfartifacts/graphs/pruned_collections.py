@@ -8,7 +8,6 @@ conditions, summaries, and messages that nobody here knows are of use to trainin
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from tfartifacts.graphs.assets import ASSET_PATHS
 from tfartifacts.graphs.edges import parse_input
@@ -16,6 +15,7 @@ from tfartifacts.graphs.rewrite import free_name
 from tfartifacts.graphs.saver import RestoredVariable
 from tfartifacts.model.graphs import Node, only
 from tfartifacts.model.saved_models import Collection, MetaGraph, VariableDef
+from tfartifacts.records import replace
 
 
 def with_snapshots(

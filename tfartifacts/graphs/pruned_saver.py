@@ -7,7 +7,6 @@ value that is computed of what is restored, so does what computes the tensors th
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import replace
 
 from tfartifacts.dtypes import STRING, DType
 from tfartifacts.errors import UnsupportedError
@@ -15,6 +14,7 @@ from tfartifacts.graphs.edges import Edges, behind_identities, parse_input, walk
 from tfartifacts.graphs.saver import RestoredTable, RestoredVariable, data_inputs
 from tfartifacts.graphs.saver_building import SaverNodes, Source, free_scope, saver_nodes
 from tfartifacts.model.graphs import ConstantValue, Node
+from tfartifacts.records import replace
 
 
 def saver_for(

@@ -13,12 +13,12 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from tfartifacts.errors import ConversionError
 from tfartifacts.model import Checkpoint, Variable
 from tfartifacts.model.values import Shape
+from tfartifacts.records import replace
 
 _REGULAR_EXPRESSION = "re:"
 # Of a guess: names compared with one another, names that may share a part, edits tried, rules.

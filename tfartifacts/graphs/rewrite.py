@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from tfartifacts.dtypes import STRING, DType
 from tfartifacts.model.graphs import Constant, Function, Graph, Node
+from tfartifacts.records import replace
 
 
 def clear_devices(graph: Graph) -> Graph:

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import UnsupportedError, name_not_found
 from tfartifacts.graphs.edges import Edges, edges_of, needed, parse_input, walk
 from tfartifacts.model import FunctionCall, Graph, MetaGraph, Node
 from tfartifacts.model.graphs import ConstantValue
+from tfartifacts.records import dataclass
 
 VARIABLE_OPS = frozenset(
     "Variable VariableV2 VarHandleOp AutoReloadVariable TemporaryVariable".split()

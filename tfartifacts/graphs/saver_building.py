@@ -12,7 +12,6 @@ Source: tensorflow/python/training/saver.py, BaseSaverBuilder.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from tfartifacts.dtypes import STRING, DType
@@ -22,6 +21,7 @@ from tfartifacts.graphs.rewrite import free_name, string_constant
 from tfartifacts.graphs.saver import restored_variables
 from tfartifacts.model.graphs import Constant, ConstantValue, Graph, Node, TensorShape
 from tfartifacts.model.saved_models import MetaGraph, Saver
+from tfartifacts.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
 from tfartifacts.dtypes import DType
 from tfartifacts.graphs.rewrite import assign_node
@@ -21,6 +20,7 @@ from tfartifacts.model import Variable
 from tfartifacts.model.graphs import Node, TensorShape
 from tfartifacts.model.saved_models import MetaGraph
 from tfartifacts.model.values import Shape
+from tfartifacts.records import replace
 
 _VARIABLE_OPS = frozenset("Variable VariableV2 VarHandleOp".split())
 _PART = re.compile(r"(.+)/part_(\d{1,9})", re.ASCII | re.DOTALL)

@@ -10,7 +10,6 @@ The graph's variables keep their names: a saver maps keys to variables.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import replace
 
 from tfartifacts.dtypes import STRING
 from tfartifacts.errors import UnsupportedError
@@ -20,6 +19,7 @@ from tfartifacts.graphs.rewrite import free_name, string_constant
 from tfartifacts.graphs.saver import VARIABLE_OPS, restored_tables, restored_variables
 from tfartifacts.model.graphs import ConstantValue, Graph, Node
 from tfartifacts.model.saved_models import Collection, MetaGraph, Saver
+from tfartifacts.records import replace
 
 _SAVER_OPS = frozenset("SaveV2 RestoreV2".split())
 # Savers as SaverDef messages; import_meta_graph has the meta graph's own.

@@ -8,7 +8,6 @@ what a signature leaves out: those of 2016 name tensors without `:0` and have no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from tfartifacts.dtypes import DType, dtype_from_name
 from tfartifacts.errors import NameNotFoundError, close_names
@@ -23,6 +22,7 @@ from tfartifacts.model.tensors import (
     parse_tensor_name,
 )
 from tfartifacts.model.values import PartialShape
+from tfartifacts.records import dataclass, replace
 
 # Signatures with which a SavedModel tells its loader what to run: their tensor is an op's name.
 INTERNAL_SIGNATURES = "__saved_model_"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import STRING, DType
 from tfartifacts.errors import FormatError, UnsupportedError
 from tfartifacts.model.values import Buffer, Shape
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     from tfartifacts.model.values import Array

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Always, Deferred, DTypeLike
+from tfartifacts.records import dataclass, field
 
 if TYPE_CHECKING:
     from tfartifacts.model.saved_models import Asset, MetaGraph

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import STRING, DType, all_dtypes, dtype_from_name, dtype_from_numpy
@@ -12,6 +11,7 @@ from tfartifacts.model.arrays import ArrayValue, BlockValue
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.values import DTypeLike, Shape
 from tfartifacts.model.variables import Variable, Variables
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

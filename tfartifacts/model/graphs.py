@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import name_not_found
 from tfartifacts.model.values import PartialShape, Shape
+from tfartifacts.records import dataclass, field
 
 if TYPE_CHECKING:
     from tfartifacts.model.checkpoints import File

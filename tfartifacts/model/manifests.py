@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tfartifacts.model.checkpoints import File
+from tfartifacts.records import dataclass
 
 # Where a SavedModel has its manifest: in a folder that no loader reads.
 SAVED_MODEL_MANIFEST = "assets.extra/tfartifacts.manifest.json"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import DType
 from tfartifacts.model.slicing import read_elements
 from tfartifacts.model.values import Buffer, Location, Shape, TensorValue
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     from tfartifacts.model.values import Array

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfartifacts.errors import NameNotFoundError
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.graphs import Graph, OpDef, TensorInfo
 from tfartifacts.model.values import Always, Deferred
+from tfartifacts.records import dataclass, field
 
 if TYPE_CHECKING:
     from tfartifacts.model.checkpoints import File

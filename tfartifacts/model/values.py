@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from tfartifacts.dtypes import DType
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

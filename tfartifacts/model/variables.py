@@ -6,13 +6,13 @@ What reads parts or shows tables is imported when it is used: listing names shou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import FormatError
 from tfartifacts.model.values import Shape, TensorValue
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     from tfartifacts.model.values import Array

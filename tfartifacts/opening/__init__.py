@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfartifacts.errors import NotThisFormatError, PathNotFoundError
@@ -33,6 +32,7 @@ from tfartifacts.opening.checkpoints import (
 from tfartifacts.opening.locating import Located, locate
 from tfartifacts.opening.messages import graph_or_meta_graph, read_content
 from tfartifacts.opening.saved_models import read_folder
+from tfartifacts.records import replace
 from tfartifacts.storage.files import describe_file, read_file
 
 if TYPE_CHECKING:

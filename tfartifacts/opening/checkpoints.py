@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from functools import cache
 
 from tfartifacts.errors import (
@@ -50,6 +49,7 @@ from tfartifacts.opening.prefixes import (
     listing,
     prefixes_in,
 )
+from tfartifacts.records import dataclass, replace
 from tfartifacts.storage.files import absolute, can_be_path, describe_file, read_file
 from tfartifacts.storage.recorded_files import find_beside
 

@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from tfartifacts.errors import (
     FormatError,
@@ -35,6 +34,7 @@ from tfartifacts.opening.prefixes import (
     listing,
     prefixes_in,
 )
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import FileSource, describe_file, read_file
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tfartifacts.errors import (
     ConversionError,
@@ -36,6 +35,7 @@ from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST, Members, OddMember
 from tfartifacts.model.saved_models import MetaGraph, SavedModel
 from tfartifacts.opening import open_to_convert
 from tfartifacts.opening.prefixes import INDEX_SUFFIX, META_SUFFIX, ends_as_table, listing
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import describe_file, linked_folder, not_readable, with_parents
 from tfartifacts.storage.recorded_files import is_inside
 from tfartifacts.storage.temporary import MARK

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfartifacts.formats import saved_model as layout
@@ -20,6 +19,7 @@ from tfartifacts.model.saved_models import Asset, MetaGraph, SavedModel
 from tfartifacts.opening.checkpoints import open_checkpoint
 from tfartifacts.opening.messages import parse_message, reading
 from tfartifacts.opening.prefixes import checkpoint_exists, listing, prefixes_in
+from tfartifacts.records import replace
 from tfartifacts.storage.files import describe_file
 from tfartifacts.storage.recorded_files import is_inside
 

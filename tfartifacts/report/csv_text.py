@@ -20,10 +20,10 @@ import csv
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+from tfartifacts.records import dataclass
 from tfartifacts.report.escape import printable
 from tfartifacts.report.json_text import compact
 

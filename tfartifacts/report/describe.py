@@ -16,10 +16,10 @@ exact: a byte that is not UTF-8 is the lone surrogate U+DC80-DCFF of Python's su
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfartifacts.model import Checkpoint, CheckpointDirectory, Graph, MetaGraph, SavedModel
+from tfartifacts.records import dataclass
 from tfartifacts.report.checkpoints import describe_checkpoint, describe_directory
 from tfartifacts.report.findings import Findings
 from tfartifacts.report.graphs import describe_graph_def, describe_meta_graph

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from tfartifacts.errors import PathNotFoundError, TfArtifactsError
+from tfartifacts.records import dataclass, field
 from tfartifacts.report.view import Document
 
 

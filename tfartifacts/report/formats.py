@@ -12,11 +12,11 @@ A command that has documents says in a Presentation how they read, and has all f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from tfartifacts.errors import ConversionError
+from tfartifacts.records import dataclass
 from tfartifacts.report.layout import Layout
 from tfartifacts.report.view import Document
 

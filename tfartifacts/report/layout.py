@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from tfartifacts.records import dataclass
 from tfartifacts.report.blocks import LABEL_WIDTH
 from tfartifacts.report.escape import printable
 from tfartifacts.report.tables import GAP, Column, table, wrapped

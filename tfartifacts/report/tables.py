@@ -11,8 +11,8 @@ only count with a further package), are aligned here, to the same picture.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from tfartifacts.records import dataclass
 from tfartifacts.report.escape import printable
 
 # tabulate keeps several copies of every cell: 7 us and 2 KiB for each row.

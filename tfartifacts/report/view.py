@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 from typing import Any
+
+from tfartifacts.records import dataclass
 
 # Document is what `describe` makes: JSON's types only, keys as the model's field names.
 Document = dict[str, Any]

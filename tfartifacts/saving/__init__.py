@@ -21,7 +21,6 @@ process left of one is removed by the next save to the same place.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfartifacts.errors import ConversionError
@@ -29,6 +28,7 @@ from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.saved_models import MetaGraph, SavedModel
 from tfartifacts.model.values import Progress
+from tfartifacts.records import replace
 from tfartifacts.saving.checkpoints import save_checkpoint
 from tfartifacts.saving.in_place import rewrite as rewrite
 from tfartifacts.saving.leftovers import clear

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tfartifacts.errors import ConversionError, DestinationExistsError
 from tfartifacts.formats.bundle_entries import index_file
@@ -13,6 +12,7 @@ from tfartifacts.formats.checkpoint_state import STATE_FILE, read_checkpoint_sta
 from tfartifacts.formats.manifest import SUFFIX as MANIFEST_SUFFIX
 from tfartifacts.graphs.asset_paths import with_asset_paths
 from tfartifacts.model.checkpoints import Checkpoint, File
+from tfartifacts.records import replace
 from tfartifacts.saving.plans import Message, Options, Plan, Saved, asset_files, saved
 from tfartifacts.saving.sources import refuse_links_out, source_files
 from tfartifacts.saving.staging import stage

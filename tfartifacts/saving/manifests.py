@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 
 from tfartifacts.errors import (
     ConversionError,
@@ -18,6 +17,7 @@ from tfartifacts.model.checkpoints import File
 from tfartifacts.model.manifests import Manifest, ManifestEntry, Members
 from tfartifacts.model.values import Progress
 from tfartifacts.opening.members import find_members
+from tfartifacts.records import dataclass
 from tfartifacts.saving.leftovers import clear_place
 from tfartifacts.saving.plans import Message
 from tfartifacts.saving.sources import noticing_changes, refuse_changed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from tfartifacts.errors import ConversionError, WriteError
 from tfartifacts.formats.bundle_writing import bundle_files, bundle_sizes
@@ -17,6 +16,7 @@ from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.saved_models import Asset, MetaGraph, SavedModel
 from tfartifacts.model.values import Buffer, Progress
+from tfartifacts.records import dataclass, field
 
 MAX_MESSAGE = (1 << 31) - 1  # bytes; protobuf's parsers, TensorFlow's among them, read no more
 LINKS = ("reflink", "hard")

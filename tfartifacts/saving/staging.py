@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 
 from tfartifacts.errors import FormatError, located
 from tfartifacts.formats.bundle_entries import index_file
@@ -17,6 +16,7 @@ from tfartifacts.formats.bundle_writing import Written, check_bundle, write_bund
 from tfartifacts.formats.checksums import crc32c
 from tfartifacts.model.checkpoints import File
 from tfartifacts.model.values import Buffer, Sink
+from tfartifacts.records import dataclass
 from tfartifacts.saving.metering import Meter
 from tfartifacts.saving.plans import Message, Options, Plan
 from tfartifacts.saving.sources import refuse_changed

@@ -12,10 +12,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from tfartifacts.errors import FormatError, PathNotFoundError, UnsupportedError
 from tfartifacts.model.checkpoints import File
+from tfartifacts.records import dataclass
 
 CHUNK = 1 << 20  # bytes read at a time when streaming
 MAX_PATH = 4096  # bytes with the final NUL, as Linux has it

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tfartifacts.errors import ConversionError
 from tfartifacts.model.checkpoints import File
+from tfartifacts.records import dataclass
 from tfartifacts.storage.files import absolute, describe_file
 
 _MOST_PARTS = 16

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from tfartifacts.model.arrays import BlockValue
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.values import Deferred, Shape
 from tfartifacts.model.variables import Variable
+from tfartifacts.records import dataclass, replace
 from tfartifacts.weights.blocks import variable_blocks
 from tfartifacts.weights.choosing import Source, variables_of
 from tfartifacts.weights.editing import finished

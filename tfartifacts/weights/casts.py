@@ -24,13 +24,13 @@ BFloat16.h and Half.h; found by comparing all 16-bit numbers, see tests/test_cas
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import DType, dtype_from_name
 from tfartifacts.errors import ConversionError, FormatError
 from tfartifacts.model.arrays import BlockValue
 from tfartifacts.model.values import Shape, TensorValue
+from tfartifacts.records import dataclass, field
 from tfartifacts.weights.blocks import blocks
 
 if TYPE_CHECKING:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tfartifacts.errors import ConversionError
 from tfartifacts.model.checkpoints import Checkpoint, CheckpointDirectory
 from tfartifacts.model.saved_models import SavedModel
 from tfartifacts.model.values import Always, Deferred
+from tfartifacts.records import replace
 
 Source = Checkpoint | CheckpointDirectory | SavedModel
 

@@ -7,12 +7,12 @@ numbers the magnitude. With a tolerance NaN is close to NaN, whatever its bits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite, sqrt
 from typing import Any
 
 from tfartifacts.model import Variable
 from tfartifacts.model.row_major import BLOCK
+from tfartifacts.records import dataclass
 from tfartifacts.weights.blocks import variable_blocks
 from tfartifacts.weights.holders import single_element
 

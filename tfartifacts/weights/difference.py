@@ -9,7 +9,6 @@ values  auto       what has equal checksums is equal, all else is read and compa
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
@@ -23,6 +22,7 @@ from tfartifacts.model import (
     CheckpointDirectory,
     Variable,
 )
+from tfartifacts.records import dataclass
 from tfartifacts.weights.comparison import Tolerance, ValueComparison, compare_values
 from tfartifacts.weights.fingerprints import have_equal_checksums
 from tfartifacts.weights.graph_pairs import NOTHING, compare_graphs_of, graphs_of

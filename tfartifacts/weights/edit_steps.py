@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import ConversionError, name_not_found
 from tfartifacts.graphs.renaming import refuse_clashes, renamed_names
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.from_arrays import check_name, variable_from_array
 from tfartifacts.model.variables import Variable
+from tfartifacts.records import dataclass, replace
 from tfartifacts.weights.casts import FLOATS, SOURCES, CastValue
 from tfartifacts.weights.edits import Edits, is_glob, matched
 from tfartifacts.weights.given_values import given_value

@@ -7,13 +7,13 @@ after the other. Values that are not cast, merged or set are carried with their 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tfartifacts.errors import ConversionError
 from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint
 from tfartifacts.model.placing import PlacedValue
 from tfartifacts.model.values import Always, Deferred
 from tfartifacts.model.variables import Variable, Variables
+from tfartifacts.records import replace
 from tfartifacts.weights import edit_steps as steps
 from tfartifacts.weights.casts import CastValue, target_dtype
 from tfartifacts.weights.choosing import Source, variables_of

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import Any
 
@@ -27,6 +26,7 @@ from tfartifacts.dtypes import DType
 from tfartifacts.errors import ConversionError, name_not_found
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.values import Shape
+from tfartifacts.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

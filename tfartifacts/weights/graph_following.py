@@ -9,7 +9,6 @@ of another type or shape                  it is left out: it would not restore t
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
 
 from tfartifacts.errors import TfArtifactsError, UnsupportedError
 from tfartifacts.graphs.matching import mismatch
@@ -19,6 +18,7 @@ from tfartifacts.graphs.saver_keys import old_restore_ops, with_keys_left, with_
 from tfartifacts.model.checkpoints import Checkpoint
 from tfartifacts.model.saved_models import MetaGraph
 from tfartifacts.model.variables import Variable
+from tfartifacts.records import dataclass, replace
 
 NONE, CARRIED, REWRITTEN, LEFT_OUT = "none", "carried", "rewritten", "left out"
 

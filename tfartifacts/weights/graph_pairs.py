@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.graphs.meta_graph_difference import MetaGraphDifference, compare_meta_graphs
@@ -15,6 +14,7 @@ from tfartifacts.model import (
     MetaGraph,
     SavedModel,
 )
+from tfartifacts.records import dataclass
 from tfartifacts.weights.holders import latest
 
 Tags = tuple[str, ...]

@@ -7,7 +7,6 @@ among them, as nothing in the graph tells them apart from weights.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ from tfartifacts.model.arrays import stored_elements
 from tfartifacts.model.graphs import ConstantValue
 from tfartifacts.model.saved_models import SERVING_TAG
 from tfartifacts.model.values import Buffer, Shape
+from tfartifacts.records import dataclass, field
 
 if TYPE_CHECKING:
     from tfartifacts.model.values import Array

@@ -7,9 +7,10 @@ keeps the noise. Parts are put together by Chan's formula (Chan, Golub, LeVeque 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, isfinite, nan, sqrt
 from typing import Any
+
+from tfartifacts.records import dataclass
 
 # Of the sum of squares what must be left of it without those of the mean: costs four digits of 16.
 _ENOUGH = 1e-4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import STRING
@@ -12,6 +11,7 @@ from tfartifacts.model.arrays import ArrayValue
 from tfartifacts.model.checkpoints import Checkpoint, ObjectGraph
 from tfartifacts.model.values import Always, Deferred
 from tfartifacts.model.variables import Variable
+from tfartifacts.records import replace
 from tfartifacts.weights.roles import OBJECT_GRAPH_KEY
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.graphs.renaming import likely_rules, rename
 from tfartifacts.model import Checkpoint, Variable
 from tfartifacts.model.values import Shape
+from tfartifacts.records import dataclass, field
 from tfartifacts.weights.fingerprints import checksums
 from tfartifacts.weights.roles import OBJECT_GRAPH_KEY, Role
 

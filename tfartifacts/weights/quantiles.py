@@ -11,9 +11,10 @@ Quantiles are NumPy's (method "linear"), between two elements so found. Finite e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import floor
 from typing import Any
+
+from tfartifacts.records import dataclass
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 NUM_BINS = 12

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.model import Checkpoint, ObjectGraph, Variable
+from tfartifacts.records import dataclass
 
 Role = Literal["model", "optimizer", "average", "bookkeeping", "copy"]
 

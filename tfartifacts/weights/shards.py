@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from tfartifacts.errors import ConversionError
 from tfartifacts.model.placing import PlacedValue
 from tfartifacts.model.values import TensorValue
 from tfartifacts.model.variables import Variable
+from tfartifacts.records import replace
 
 MOST_SHARDS = 99_999  # five digits in the names of data files
 

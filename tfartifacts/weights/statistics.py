@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -18,6 +17,7 @@ from tfartifacts.errors import TfArtifactsError, name_not_found
 from tfartifacts.model import Artifact, Variable
 from tfartifacts.model.row_major import BLOCK
 from tfartifacts.model.values import Shape
+from tfartifacts.records import dataclass, replace
 from tfartifacts.weights.blocks import variable_blocks
 from tfartifacts.weights.holders import held, single_element
 from tfartifacts.weights.moments import Moments, Summing, moments_of_counts

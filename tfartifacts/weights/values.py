@@ -8,7 +8,6 @@ MergedValue    a partitioned variable as one value
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from tfartifacts.model.row_major import stored_row_major
 from tfartifacts.model.slicing import read_rows
 from tfartifacts.model.values import Buffer, Shape
 from tfartifacts.model.variables import Variable
+from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
     from tfartifacts.model.values import Array

@@ -10,8 +10,6 @@ Source: tensorflow/core/{debug/debug_io_utils.cc,kernels/logging_ops.cc}; core/u
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tfartifacts.checks.findings import Severity
 from tfartifacts.checks.scan import xla
 from tfartifacts.checks.scan.capabilities import Capability, Rule
@@ -19,6 +17,7 @@ from tfartifacts.checks.scan.judging import Judge, Verdict, by_reach
 from tfartifacts.checks.scan.paths import Origin, OriginKind
 from tfartifacts.checks.scan.rows import Reach
 from tfartifacts.model.graphs import Node
+from tfartifacts.records import replace
 
 _LOCAL = ("local://", "bytes://")
 

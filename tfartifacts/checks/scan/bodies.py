@@ -7,7 +7,6 @@ list(func), or as text (the functions that gradients and implementation selectio
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from tfartifacts.checks.scan.capabilities import RULES, UNKNOWN, Rule
 from tfartifacts.checks.scan.payloads import (
@@ -23,6 +22,7 @@ from tfartifacts.formats.wire import Message
 from tfartifacts.graphs.edges import Edges, edges_of
 from tfartifacts.graphs.functions import functions_named
 from tfartifacts.model.graphs import ConstantValue, Function, Graph, Node
+from tfartifacts.records import dataclass, field
 
 # Attributes of nearly every node, which are types, shapes and places.
 _PLAIN = frozenset(

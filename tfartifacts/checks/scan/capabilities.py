@@ -17,8 +17,9 @@ Source: the kernels in tensorflow/core/kernels, core/debug, core/tpu, compiler/t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from tfartifacts.records import dataclass
 
 
 class Capability(str, Enum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
 
@@ -30,6 +29,7 @@ from tfartifacts.formats.wire import Message
 from tfartifacts.graphs.compatibility import VERSIONS, ops_of
 from tfartifacts.model.graphs import ConstantValue, Graph, Node
 from tfartifacts.model.saved_models import MetaGraph
+from tfartifacts.records import dataclass, field, replace
 
 # Rows name so many nodes, and count the others.
 MOST_NODES_NAMED = 5

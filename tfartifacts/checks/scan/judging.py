@@ -9,7 +9,6 @@ note     explained: the saver's own, declared assets, what prints, compiled code
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from tfartifacts.checks.findings import Severity
 from tfartifacts.checks.scan.capabilities import Capability, Rule
@@ -21,6 +20,7 @@ from tfartifacts.checks.scan.paths import (
     is_url,
 )
 from tfartifacts.checks.scan.rows import Reach
+from tfartifacts.records import dataclass
 
 # Nobody runs it but who asks for it by its name.
 _NOT_DECLARED = (Reach.UNREACHABLE, Reach.ITERATOR, Reach.BESIDE)

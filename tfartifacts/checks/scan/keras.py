@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from tfartifacts.checks.findings import Severity
@@ -21,6 +20,7 @@ from tfartifacts.checks.scan.capabilities import RULES, Capability
 from tfartifacts.checks.scan.rows import Reach, Row
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.keras_metadata import objects_in, parse_metadata
+from tfartifacts.records import replace
 
 _CODE = frozenset({"Lambda", "__lambda__", "TFOpLambda>Lambda"})
 _OPS = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "TensorFlowOpLayer"})

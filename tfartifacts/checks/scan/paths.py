@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
@@ -28,6 +27,7 @@ from tfartifacts.graphs.edges import parse_input
 from tfartifacts.graphs.saver import data_inputs
 from tfartifacts.model.graphs import ConstantValue, Node
 from tfartifacts.model.saved_models import MetaGraph
+from tfartifacts.records import dataclass, replace
 
 MOST_STEPS = 10_000
 MOST_STEPS_TOGETHER = 1_000_000  # over all names of a graph; what is left counts as computed

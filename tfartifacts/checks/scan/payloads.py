@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 
 from tfartifacts.checks.scan.capabilities import RULES
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.graph_def import read_node
 from tfartifacts.formats.wire import LENGTH_DELIMITED, VARINT, fields, read_varint
 from tfartifacts.model.graphs import Node
+from tfartifacts.records import dataclass, field
 
 # A string shorter than the shortest node that does anything holds none.
 SHORTEST = 8

@@ -8,12 +8,12 @@ which of many signatures it was is asked only for what was found.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 
 from tfartifacts.checks.scan.bodies import Bodies
 from tfartifacts.checks.scan.rows import Reach
 from tfartifacts.formats.saved_functions import SavedFunctions
 from tfartifacts.model.saved_models import INIT_OP_SIGNATURE, MetaGraph
+from tfartifacts.records import dataclass, field
 
 # Run by loaders and by sessions that initialise themselves (monitored_session.py, supervisor.py).
 _INIT_COLLECTIONS = (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from tfartifacts.checks.findings import Severity
 from tfartifacts.checks.scan.capabilities import Capability
 from tfartifacts.errors import TfArtifactsError, name_not_found
+from tfartifacts.records import dataclass
 
 ALLOW_CAPABILITY = "capability:"
 

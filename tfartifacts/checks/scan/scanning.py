@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 
 from tfartifacts.checks.scan import keras
 from tfartifacts.checks.scan.files import MOST_FILES, files_below, scan_files
@@ -29,6 +28,7 @@ from tfartifacts.model.saved_models import format_tags
 from tfartifacts.opening import open_artifact
 from tfartifacts.opening.members import is_own
 from tfartifacts.opening.prefixes import META_SUFFIX, listing
+from tfartifacts.records import replace
 from tfartifacts.storage.files import read_file
 
 NO_GRAPH = "no graph: nothing in it can run"

@@ -8,11 +8,11 @@ custom call          : op stablehlo.custom_call, attribute call_target_name: nat
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from tfartifacts.checks.scan.vhlo_names import VHLO_NAMES
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.mlir_bytecode import MAGIC, bytecode_strings
+from tfartifacts.records import dataclass
 
 # Annotations for the compiler, and calls of functions of the graph's library, which are looked at.
 _HARMLESS = frozenset(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tfartifacts.dtypes import DType
 from tfartifacts.model.values import PartialShape
+from tfartifacts.records import dataclass
 
 INPUT, SWITCH, LABEL = "input", "switch", "label"
 OUTPUT, ALTERNATIVE = "output", "alternative"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 
 from tfartifacts.graphs.candidates.candidate import Candidates
 from tfartifacts.graphs.candidates.flow import Flow
@@ -17,6 +16,7 @@ from tfartifacts.graphs.candidates.sources import find_sources
 from tfartifacts.graphs.candidates.tensors import Tensors
 from tfartifacts.graphs.edges import edges_of
 from tfartifacts.model import Graph, Saver
+from tfartifacts.records import replace
 
 
 def search(

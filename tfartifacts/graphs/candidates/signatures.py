@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from tfartifacts.errors import NameNotFoundError
 from tfartifacts.graphs.candidates.candidate import (
@@ -16,6 +15,7 @@ from tfartifacts.graphs.candidates.candidate import (
 from tfartifacts.graphs.edges import parse_input
 from tfartifacts.model import Graph, MetaGraph, TensorInfo
 from tfartifacts.model.saved_models import INIT_OP_SIGNATURE
+from tfartifacts.records import replace
 
 
 def trainable_variables(source: MetaGraph) -> frozenset[str]:
