@@ -34,7 +34,7 @@ import contextlib, io, json, os, tempfile, traceback
 
 answers = os.fdopen(os.dup(1), "w")
 try:
-    import fastcrc, google.protobuf, ml_dtypes, numpy, tabulate, typer
+    import fastcrc, google.protobuf, ml_dtypes, numpy, typer
 except ImportError as error:
     print(json.dumps({"skip": f"the judge's Python cannot load the tests' packages: {error}"}),
           file=answers, flush=True)

@@ -21,17 +21,23 @@ def run(arguments: list[str]) -> int:
     """Run a command line; gives its exit code."""
     from tfartifacts.cli.errors import guarded
 
-    return guarded(lambda: _command(arguments), debug="--debug" in arguments)
+    return guarded(lambda: _command(arguments), command=arguments[:1], debug="--debug" in arguments)
 
 
-def _command(arguments: list[str]) -> int:
-    from tfartifacts.cli.app import application
+def _command(words: list[str]) -> int:
+    from tfartifacts.cli.commands import called
     from tfartifacts.cli.errors import USAGE
+    from tfartifacts.cli.plain import plain
+
+    command, rest = called(words)
+    if command is not None and (given := plain(command, rest)) is not None:
+        return command(**given)
+    from tfartifacts.cli.app import application
 
     # Not "standalone": errors come to us, and what a command returns is its exit code.
-    app = application(arguments)
-    code = app(arguments or ["--help"], prog_name="tfartifacts", standalone_mode=False)
-    return int(code or 0) if arguments else USAGE
+    app = application(words)
+    code = app(words or ["--help"], prog_name="tfartifacts", standalone_mode=False)
+    return int(code or 0) if words else USAGE
 
 
 if __name__ == "__main__":

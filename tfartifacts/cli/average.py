@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import AsJson, Debug, FollowExternal, split
 from tfartifacts.cli.writing import DryRun, MaxToKeep, UpdateState, Writing
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def average(
     paths: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="CHECKPOINT... DESTINATION",
             help="Checkpoints, the newest last, or with --last their folder; then a new prefix.",
             show_default=False,
@@ -25,7 +24,7 @@ def average(
     ],
     last: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--last",
             metavar="N",
             min=1,
@@ -35,13 +34,13 @@ def average(
     ] = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--weights", metavar="NUMBER,...", help="What each checkpoint counts for: 0.25,0.75."
         ),
     ] = None,
     with_optimizer: Annotated[
         bool,
-        typer.Option("--with-optimizer", help="Average the optimizer's slots, too."),
+        Option("--with-optimizer", help="Average the optimizer's slots, too."),
     ] = False,
     update_state: UpdateState = False,
     max_to_keep: MaxToKeep = None,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import AsJson, Debug, FollowExternal, split
 from tfartifacts.cli.to_saved_model import (
     AssetFiles,
@@ -57,7 +56,7 @@ _MAPPING = "[KEY=]TENSOR,..."
 def convert(
     source: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="SOURCE",
             help="A checkpoint (folder, prefix or any member) or a SavedModel.",
             show_default=False,
@@ -65,7 +64,7 @@ def convert(
     ],
     destination: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="DESTINATION",
             help="A new folder for a SavedModel, a new prefix (export/model-4) for a checkpoint.",
             show_default=False,
@@ -73,7 +72,7 @@ def convert(
     ],
     inputs: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--inputs",
             metavar=_MAPPING,
             help="Inputs of the signature: image=myInput:0. Without KEY the node's last name.",
@@ -81,14 +80,14 @@ def convert(
     ] = None,
     outputs: Annotated[
         list[str] | None,
-        typer.Option("--outputs", metavar=_MAPPING, help="Outputs of the signature."),
+        Option("--outputs", metavar=_MAPPING, help="Outputs of the signature."),
     ] = None,
     signature: SignatureFlags = None,
     spec: Spec = None,
     method_name: MethodName = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--tag",
             metavar="TAG,...",
             help="Tags to write (default: serve), or of the meta graph to take from a SavedModel.",
@@ -96,7 +95,7 @@ def convert(
     ] = None,
     to: Annotated[
         Target | None,
-        typer.Option(
+        Option(
             "--to",
             help="What to make; follows from the source. graph-def: one frozen .pb.",
             show_default=False,
@@ -113,7 +112,7 @@ def convert(
     for_tensorflow: ForTensorflow = None,
     names: Annotated[
         Names | None,
-        typer.Option(
+        Option(
             "--names",
             help="Of a SavedModel of TensorFlow 2: keep its object paths (default), or name the "
             "checkpoint's entries after the variables.",
@@ -122,7 +121,7 @@ def convert(
     ] = None,
     with_meta: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--with-meta",
             help="Of a SavedModel of TensorFlow 2: write the graph too, for TensorFlow 2 alone.",
         ),
@@ -134,7 +133,7 @@ def convert(
     dry_run: DryRun = False,
     check: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--check",
             help="Then run source and result on the same values and compare the outputs bit for "
             "bit. Needs TensorFlow: pip install 'tfartifacts[tensorflow]'.",
@@ -142,7 +141,7 @@ def convert(
     ] = False,
     feed: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--feed",
             metavar="KEY=VALUE",
             help="With --check, a value for an input or tensor, as `run` takes it. Repeatable; "

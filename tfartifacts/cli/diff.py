@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option, UsageError
 from tfartifacts.cli.options import (
     AsJson,
     Debug,
@@ -21,17 +20,17 @@ from tfartifacts.cli.options import (
 def diff(
     a: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="A",
             help="A checkpoint, a folder of them (the latest), a .meta file, a SavedModel or a "
             "frozen graph.",
             show_default=False,
         ),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another one.", show_default=False)],
+    b: Annotated[str, Argument(metavar="B", help="Another one.", show_default=False)],
     values: Annotated[
         str,
-        typer.Option(
+        Option(
             "--values",
             metavar="HOW",
             help="auto: what has equal stored checksums is not read; exact: read everything; "
@@ -40,7 +39,7 @@ def diff(
     ] = "auto",
     show: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--show",
             metavar="PART,...",
             help="Compare these parts alone, and show them in full: variables, graph, "
@@ -50,7 +49,7 @@ def diff(
     role: Roles = None,
     pattern: Annotated[
         str,
-        typer.Option(
+        Option(
             "--filter",
             metavar="PATTERN",
             help="Only variables, nodes and functions with this in their name; with * or ? a "
@@ -61,7 +60,7 @@ def diff(
     limit: Limit = None,
     rename_map: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--rename-map",
             metavar="FILE",
             help="Write the names in A that are others in B, as JSON: {old: new}.",
@@ -99,9 +98,7 @@ def diff(
     parts = split(show or ())
     request = Request(sections=frozenset(parts), limit=limit, output=output_format(output, as_json))
     if unknown := [part for part in parts if part not in PARTS]:
-        raise typer.BadParameter(
-            f"no part {unknown[0]!r}; there is {', '.join(PARTS)}", param_hint="'--show'"
-        )
+        raise UsageError(f"no part {unknown[0]!r}; there is {', '.join(PARTS)}", option="'--show'")
     if rename_map is not None:
         refuse_existing(rename_map)
     found = compare(

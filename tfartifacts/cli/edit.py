@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import AsJson, Debug, FollowExternal
 from tfartifacts.cli.writing import MaxToKeep, UpdateState, Writing
 
@@ -31,7 +30,7 @@ _GLOB = "GLOB"
 def edit(
     source: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="SOURCE",
             help="A checkpoint (folder, prefix or any member), or a SavedModel for its variables.",
             show_default=False,
@@ -39,7 +38,7 @@ def edit(
     ],
     destination: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="DESTINATION",
             help="A new prefix, such as edited/model-4.",
             show_default=False,
@@ -47,28 +46,26 @@ def edit(
     ],
     keep: Annotated[
         list[str] | None,
-        typer.Option("--keep", metavar=_GLOB, help="Drop all other variables. Repeatable."),
+        Option("--keep", metavar=_GLOB, help="Drop all other variables. Repeatable."),
     ] = None,
     drop: Annotated[
         list[str] | None,
-        typer.Option("--drop", metavar=_GLOB, help="Drop these variables. Repeatable."),
+        Option("--drop", metavar=_GLOB, help="Drop these variables. Repeatable."),
     ] = None,
     strip_optimizer: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--strip-optimizer",
             help="Drop slots, powers of beta and the optimizer's own counters; global_step stays.",
         ),
     ] = False,
     use_ema: Annotated[
         bool,
-        typer.Option(
-            "--use-ema", help="Give variables the values of their moving averages, which go."
-        ),
+        Option("--use-ema", help="Give variables the values of their moving averages, which go."),
     ] = False,
     map_: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--map",
             metavar="FILE",
             help='New names, all at once: {"old": "new"}, or lines OLD<TAB>NEW; or rules as '
@@ -78,7 +75,7 @@ def edit(
     ] = None,
     rename: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--rename",
             metavar=_RENAMING,
             help="Rename a variable, or with OLD/=NEW/ a scope. Repeatable, in turn.",
@@ -86,18 +83,18 @@ def edit(
     ] = None,
     rename_regex: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--rename-regex",
             metavar="PATTERN=REPLACEMENT",
             help="Rename by a regular expression, as Python's re.sub; after --rename.",
         ),
     ] = None,
     merge_partitions: Annotated[
-        bool, typer.Option("--merge-partitions", help="Store partitioned variables whole.")
+        bool, Option("--merge-partitions", help="Store partitioned variables whole.")
     ] = False,
     cast: Annotated[
         CastTo | None,
-        typer.Option(
+        Option(
             "--cast",
             help="Cast floating types, as tf.cast does to the bit.",
             show_default=False,
@@ -105,7 +102,7 @@ def edit(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--only",
             metavar=_GLOB,
             help="With --cast, cast these alone; integers where the pattern is their whole name.",
@@ -113,7 +110,7 @@ def edit(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--set",
             metavar="NAME=VALUE",
             help="Other values, as JSON: global_step=0, 'w=[[1, 2]]'. Type and shape stay.",
@@ -121,21 +118,17 @@ def edit(
     ] = None,
     add: Annotated[
         list[str] | None,
-        typer.Option(
-            "--add", metavar="FILE.npz", help="Add the arrays of an archive by their names."
-        ),
+        Option("--add", metavar="FILE.npz", help="Add the arrays of an archive by their names."),
     ] = None,
     shards: Annotated[
         int | None,
-        typer.Option(
-            "--shards", metavar="N", min=1, help="Write N data files.", show_default=False
-        ),
+        Option("--shards", metavar="N", min=1, help="Write N data files.", show_default=False),
     ] = None,
     update_state: UpdateState = False,
     max_to_keep: MaxToKeep = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Say what would become of each variable; write nothing."),
+        Option("--dry-run", help="Say what would become of each variable; write nothing."),
     ] = False,
     follow_external: FollowExternal = False,
     as_json: AsJson = False,

@@ -14,8 +14,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from tfartifacts.cli.declaring import UsageError
 from tfartifacts.cli.output import OutputClosed, discard_output, write_error
 from tfartifacts.errors import (
     ConversionError,
@@ -73,43 +76,54 @@ def tell_all(errors: Iterable[TfArtifactsError], *, debug: bool = False) -> int:
     return max([tell(error, debug=debug) for error in errors], default=DONE)
 
 
-def guarded(run: Callable[[], int], *, debug: bool = False) -> int:
+def guarded(run: Callable[[], int], *, command: Sequence[str] = (), debug: bool = False) -> int:
     """Run a command line to its exit code, whatever happens in it.
 
-    `debug` prints the traceback of an error before its line.
+    `command` is its first word, `debug` prints the traceback of an error before its line.
     """
-    import typer
-
-    # The class of all complaints about arguments: click's, or typer's own copy of it.
-    usage_error: type[Exception] = typer.BadParameter.__mro__[2]
     try:
         return run()
     except OutputClosed:
         discard_output()
         return OUTPUT_CLOSED
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return INTERRUPTED
     except TfArtifactsError as error:
         return tell(error, debug=debug)
-    except usage_error as error:
-        return _tell_usage(error)
+    except UsageError as error:
+        return _tell_usage(error.line, " ".join(["tfartifacts", *command]))
     except OSError as error:
         _trace(error, debug)
         where = "" if error.filename is None else f"{error.filename}: "
         write_error(f"tfartifacts: error: {where}{error.strerror or error}")
         return NOT_FOUND
     except Exception as error:  # noqa: BLE001  # the last place where anything can be said
+        if (code := _told_by_typer(error)) is not None:
+            return code
         _trace(error, debug)
         write_error(f"tfartifacts: error: unexpected {type(error).__name__}: {error}")
         write_error("  a fault of tfartifacts: please report it, with what --debug prints")
         return OUR_FAULT
 
 
-def _tell_usage(error: Exception) -> int:
-    message = error.format_message()  # type: ignore[attr-defined]  # both copies of click have it
-    context = getattr(error, "ctx", None)
+def _told_by_typer(error: Exception) -> int | None:
+    """The exit code of an error that typer raises; None for others."""
+    typer: Any = sys.modules.get("typer")
+    if typer is None:
+        return None
+    if isinstance(error, typer.Abort):  # its KeyboardInterrupt
+        return INTERRUPTED
+    # The class of all complaints about arguments: click's, or typer's own copy of it.
+    if not isinstance(error, typer.BadParameter.__mro__[2]):
+        return None
+    complaint: Any = error
+    message = complaint.format_message()
+    context = getattr(complaint, "ctx", None)
     command = "tfartifacts" if context is None else context.command_path
-    message = message[:1].lower() + message[1:].rstrip(".")
+    return _tell_usage(message[:1].lower() + message[1:].rstrip("."), command)
+
+
+def _tell_usage(message: str, command: str) -> int:
     write_error(f"tfartifacts: error: {message or 'no command given'}")
     write_error(f"  see {command} --help")
     return USAGE

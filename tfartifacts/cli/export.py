@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import AsJson, Debug, FollowExternal
 from tfartifacts.cli.writing import DryRun, taking_back_before_the_end
 
@@ -30,7 +29,7 @@ class Preset(str, Enum):
 
 NameMap = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--map",
         metavar="FILE",
         help='New names: a JSON object {"old": "new"}, or lines of OLD, a tab, NEW.',
@@ -42,7 +41,7 @@ NameMap = Annotated[
 def export(
     source: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="PATH",
             help="A checkpoint (folder, prefix or any member) or a SavedModel.",
             show_default=False,
@@ -50,7 +49,7 @@ def export(
     ],
     destination: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="OUT",
             help="OUT.safetensors, OUT.npz, or a folder for .npy files: OUT/.",
             show_default=False,
@@ -58,12 +57,12 @@ def export(
     ],
     format_: Annotated[
         FileFormat | None,
-        typer.Option("--format", help="What to write, whatever OUT is called.", show_default=False),
+        Option("--format", help="What to write, whatever OUT is called.", show_default=False),
     ] = None,
     name_map: NameMap = None,
     preset: Annotated[
         Preset | None,
-        typer.Option(
+        Option(
             "--preset",
             help="bert-pytorch: names and shapes of Hugging Face's BERT for Google's; what is the "
             "optimizer's stays behind.",
@@ -72,7 +71,7 @@ def export(
     ] = None,
     pattern: Annotated[
         str,
-        typer.Option(
+        Option(
             "--filter",
             metavar="PATTERN",
             help="Only variables with this in their names; with * or ? a glob for the whole name.",
@@ -81,40 +80,38 @@ def export(
     ] = "",
     keep: Annotated[
         list[str] | None,
-        typer.Option("--keep", metavar="GLOB", help="Only variables that match. Repeatable."),
+        Option("--keep", metavar="GLOB", help="Only variables that match. Repeatable."),
     ] = None,
     drop: Annotated[
         list[str] | None,
-        typer.Option("--drop", metavar="GLOB", help="No variables that match. Repeatable."),
+        Option("--drop", metavar="GLOB", help="No variables that match. Repeatable."),
     ] = None,
     strip_optimizer: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--strip-optimizer",
             help="Leave out optimizer slots and the like, which are written otherwise.",
         ),
     ] = False,
     skip_unsupported: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--skip-unsupported",
             help="Leave out what the format cannot hold, such as strings in safetensors.",
         ),
     ] = False,
     max_shard_size: Annotated[
         str,
-        typer.Option(
+        Option(
             "--max-shard-size",
             metavar="SIZE",
             help="Write more safetensors as several files with an index: 5GB, 500MiB.",
         ),
     ] = "5GB",
-    compress: Annotated[bool, typer.Option("--compress", help="Deflate what is in an .npz.")] = (
-        False
-    ),
+    compress: Annotated[bool, Option("--compress", help="Deflate what is in an .npz.")] = (False),
     overwrite: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--overwrite",
             help="Replace a file that is there, or a folder that holds nothing but an export.",
         ),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.export import NameMap
 from tfartifacts.cli.options import AsJson, Debug
 from tfartifacts.cli.writing import DryRun, MaxToKeep, UpdateState, Writing
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def import_file(
     source: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="FILE",
             help="A .safetensors file, the .index.json of several, a .npz or .npy file, or a "
             "folder of these.",
@@ -26,14 +25,14 @@ def import_file(
     ],
     prefix: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="PREFIX", help="The new checkpoint: folder/model.ckpt.", show_default=False
         ),
     ],
     name_map: NameMap = None,
     step: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--step",
             metavar="N",
             min=0,
@@ -43,7 +42,7 @@ def import_file(
     ] = None,
     dtype: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--dtype",
             metavar="NAME=TYPE",
             help="The type of a tensor that NumPy's files do not tell: w=bfloat16. Repeatable.",

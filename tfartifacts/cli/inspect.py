@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option, UsageError
 from tfartifacts.cli.options import AsJson, Debug, FollowExternal, OutputFormat, output_format
 from tfartifacts.report.formats import Format
 from tfartifacts.report.view import SECTIONS
@@ -27,7 +26,7 @@ class SortKey(str, Enum):
 def inspect(
     paths: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="PATH...",
             help="A folder, a checkpoint prefix, or any file of a checkpoint or SavedModel.",
             show_default=False,
@@ -35,7 +34,7 @@ def inspect(
     ],
     show: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--show",
             metavar="SECTION,...",
             help="Show these sections in full: " + ", ".join((*SECTIONS, "all")) + ".",
@@ -43,7 +42,7 @@ def inspect(
     ] = None,
     values: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--values",
             metavar="NAME",
             help="Show the values of the variable of that name, or of all that a glob matches.",
@@ -51,7 +50,7 @@ def inspect(
     ] = None,
     pattern: Annotated[
         str,
-        typer.Option(
+        Option(
             "--filter",
             metavar="PATTERN",
             help="List only names with this in them; with * or ? a glob for the whole name.",
@@ -59,11 +58,11 @@ def inspect(
         ),
     ] = "",
     sort: Annotated[
-        SortKey, typer.Option("--sort", help="Order of variables; size: largest first.")
+        SortKey, Option("--sort", help="Order of variables; size: largest first.")
     ] = SortKey.FILE,
     limit: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--limit",
             min=0,
             metavar="N",
@@ -97,9 +96,9 @@ def inspect(
     chosen = output_format(output, as_json)
     sections = _sections(show or ())
     if chosen is Format.CSV and len(sections) > 1:
-        raise typer.BadParameter(
+        raise UsageError(
             f"found {len(sections)} sections, expected one: CSV has one table",
-            param_hint="'--show'",
+            option="'--show'",
         )
     request = Request(
         sections=sections,
@@ -121,7 +120,5 @@ def _sections(show: Sequence[str]) -> frozenset[str]:
         return frozenset(SECTIONS)
     if unknown := [name for name in wanted if name not in SECTIONS]:
         known = ", ".join((*SECTIONS, "all"))
-        raise typer.BadParameter(
-            f"no section {unknown[0]!r}; there is {known}", param_hint="'--show'"
-        )
+        raise UsageError(f"no section {unknown[0]!r}; there is {known}", option="'--show'")
     return frozenset(wanted)

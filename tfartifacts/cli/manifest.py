@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import AsJson, Debug
 
 if TYPE_CHECKING:
@@ -16,20 +15,20 @@ if TYPE_CHECKING:
 def manifest(
     paths: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="PATH...",
             help="A SavedModel, a checkpoint (or a folder of them), a graph.",
             show_default=False,
         ),
     ],
     latest: Annotated[
-        bool, typer.Option("--latest", help="Of a folder of checkpoints, the latest alone.")
+        bool, Option("--latest", help="Of a folder of checkpoints, the latest alone.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a manifest that no longer fits.")
+        bool, Option("--overwrite", help="Replace a manifest that no longer fits.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be written; write nothing.")
+        bool, Option("--dry-run", help="Say what would be written; write nothing.")
     ] = False,
     as_json: AsJson = False,
     debug: Debug = False,

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Option, UsageError
 from tfartifacts.report.formats import Format
 
 FollowExternal = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--follow-external",
         help="Follow paths that a state file or a graph names out of its folder as well.",
     ),
 ]
 Limit = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--limit",
         min=0,
         metavar="N",
@@ -28,23 +27,23 @@ Limit = Annotated[
 ]
 Roles = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--role",
         metavar="ROLE,...",
         help="Only variables for this: model, average, optimizer, bookkeeping, copy.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+AsJson = Annotated[bool, Option("--json", help="Write JSON.")]
 OutputFormat = Annotated[
     Format | None,
-    typer.Option(
+    Option(
         "--format",
         help="What to write: text (default), json (everything, exact), markdown, html (one page "
         "without scripts), csv (one table).",
         show_default=False,
     ),
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")]
+Debug = Annotated[bool, Option("--debug", help="Print tracebacks of errors.")]
 
 
 def split(options: Iterable[str]) -> list[str]:
@@ -55,9 +54,9 @@ def split(options: Iterable[str]) -> list[str]:
 def output_format(chosen: Format | None, as_json: bool) -> Format:
     """The format of --format and --json; a usage error where they contradict each other."""
     if as_json and chosen not in (None, Format.JSON):
-        raise typer.BadParameter(
+        raise UsageError(
             f"found --json and --format {chosen.value}, expected one of them",
-            param_hint="'--format'",
+            option="'--format'",
         )
     return Format.JSON if as_json else chosen or Format.TEXT
 
@@ -68,7 +67,5 @@ def roles(options: Iterable[str] | None) -> list[str] | None:
 
     wanted = split(options or ())
     if unknown := [role for role in wanted if role not in ROLES]:
-        raise typer.BadParameter(
-            f"no role {unknown[0]!r}; there is {', '.join(ROLES)}", param_hint="'--role'"
-        )
+        raise UsageError(f"no role {unknown[0]!r}; there is {', '.join(ROLES)}", option="'--role'")
     return wanted or None

@@ -6,15 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import IO, Annotated, Any
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import AsJson, Debug, split
 
 
 def run(
     path: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="PATH",
             help="A checkpoint with its .meta, a SavedModel or a frozen graph.",
             show_default=False,
@@ -22,7 +21,7 @@ def run(
     ],
     inputs: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--inputs",
             metavar="[KEY=]VALUE",
             help="A value for an input (a signature's key, or a tensor): digits.npy, "
@@ -32,7 +31,7 @@ def run(
     ] = None,
     outputs: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--outputs",
             metavar="KEY,...",
             help="Outputs: keys of the signature, or tensors. Default: all of the signature.",
@@ -40,21 +39,19 @@ def run(
     ] = None,
     signature: Annotated[
         str | None,
-        typer.Option("--signature", metavar="KEY", help="The signature. Default: the only one."),
+        Option("--signature", metavar="KEY", help="The signature. Default: the only one."),
     ] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="TAG,...", help="Tags of a SavedModel's meta graph."),
+        Option("--tag", metavar="TAG,...", help="Tags of a SavedModel's meta graph."),
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(
-            "--batch", min=1, metavar="N", help="Rows to run at once.", show_default=False
-        ),
+        Option("--batch", min=1, metavar="N", help="Rows to run at once.", show_default=False),
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--out",
             metavar="FILE",
             help="A new .npy (one output), .npz or .json file, in place of the screen.",

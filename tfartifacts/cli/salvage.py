@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import AsJson, Debug
 from tfartifacts.cli.writing import DryRun, UpdateState, Writing
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def salvage(
     source: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="SOURCE",
             help="A checkpoint (folder, prefix or any member), or a SavedModel for its variables.",
             show_default=False,
@@ -25,7 +24,7 @@ def salvage(
     ],
     destination: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="DESTINATION",
             help="A new prefix, such as salvaged/model-4.",
             show_default=False,
@@ -33,7 +32,7 @@ def salvage(
     ],
     unchecked_names: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--unchecked-names",
             help="Take variables out of damaged blocks of the index, too, where the checksums of "
             "their values fit: one wrong bit in a small index makes all of it doubtful.",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option, UsageError
 from tfartifacts.cli.options import (
     AsJson,
     Debug,
@@ -26,7 +25,7 @@ SHOW = ("hits", "all")
 def scan(
     paths: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="PATH...",
             help="A SavedModel, a .meta file, a frozen graph, a checkpoint or a folder of them.",
             show_default=False,
@@ -34,19 +33,17 @@ def scan(
     ],
     allow: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--allow",
             metavar="OP",
             help="No alarm for this op, or with capability:NAME for all that can do that; "
             "repeat it for more. They stay listed.",
         ),
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 for warnings as well.")
-    ] = False,
+    strict: Annotated[bool, Option("--strict", help="Exit with 1 for warnings as well.")] = False,
     show: Annotated[
         str,
-        typer.Option("--show", metavar="hits|all", help="all: also what is explained or allowed."),
+        Option("--show", metavar="hits|all", help="all: also what is explained or allowed."),
     ] = "hits",
     limit: Limit = None,
     follow_external: FollowExternal = False,
@@ -72,13 +69,11 @@ def scan(
     from tfartifacts.errors import NameNotFoundError
 
     if show not in SHOW:
-        raise typer.BadParameter(
-            f"found {show!r}, expected {' or '.join(SHOW)}", param_hint="'--show'"
-        )
+        raise UsageError(f"found {show!r}, expected {' or '.join(SHOW)}", option="'--show'")
     try:
         allowed(allow or ())
     except NameNotFoundError as error:
-        raise typer.BadParameter(error.message, param_hint="'--allow'") from None
+        raise UsageError(error.message, option="'--allow'") from None
     request = Request(
         sections=frozenset({"all"} if show == "all" else ()),
         limit=limit,

@@ -5,38 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Group, Option
 from tfartifacts.cli.options import AsJson, Debug, split
 
 if TYPE_CHECKING:
     from tfartifacts import SavedModel
     from tfartifacts.report.view import Document
 
-signature_app = typer.Typer(
+signature_app = Group(
     name="signature",
     help="List, add, rename or remove signatures of a SavedModel, without exporting it again.",
-    rich_markup_mode=None,
 )
-tags_app = typer.Typer(
+tags_app = Group(
     name="tags",
     help="Change the tags of a SavedModel, without exporting it again.",
-    rich_markup_mode=None,
 )
 
 _MAPPING = "[KEY=]TENSOR,..."
 
 Path = Annotated[
     str,
-    typer.Argument(metavar="PATH", help="A SavedModel: its folder or file.", show_default=False),
+    Argument(metavar="PATH", help="A SavedModel: its folder or file.", show_default=False),
 ]
 Tags = Annotated[
     list[str] | None,
-    typer.Option(
-        "--tag", metavar="TAG,...", help="Tags of the meta graph, where there are several."
-    ),
+    Option("--tag", metavar="TAG,...", help="Tags of the meta graph, where there are several."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; write nothing.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Say what would change; write nothing.")]
 
 
 @signature_app.command("list")
@@ -59,18 +54,18 @@ def list_signatures(
 @signature_app.command("add")
 def add(
     path: Path,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="Its key.", show_default=False)],
+    key: Annotated[str, Argument(metavar="KEY", help="Its key.", show_default=False)],
     outputs: Annotated[
-        list[str], typer.Option("--outputs", metavar=_MAPPING, help="Outputs.", show_default=False)
+        list[str], Option("--outputs", metavar=_MAPPING, help="Outputs.", show_default=False)
     ],
     inputs: Annotated[
-        list[str] | None, typer.Option("--inputs", metavar=_MAPPING, help="Inputs: image=x:0.")
+        list[str] | None, Option("--inputs", metavar=_MAPPING, help="Inputs: image=x:0.")
     ] = None,
     method_name: Annotated[
-        str, typer.Option("--method-name", metavar="NAME", help="Its method name.")
+        str, Option("--method-name", metavar="NAME", help="Its method name.")
     ] = "tensorflow/serving/predict",
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace the signature of that key.")
+        bool, Option("--replace", help="Replace the signature of that key.")
     ] = False,
     tag: Tags = None,
     dry_run: DryRun = False,
@@ -103,8 +98,8 @@ def add(
 @signature_app.command("rename")
 def rename(
     path: Path,
-    old: Annotated[str, typer.Argument(metavar="OLD", help="Its key.", show_default=False)],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The new key.", show_default=False)],
+    old: Annotated[str, Argument(metavar="OLD", help="Its key.", show_default=False)],
+    new: Annotated[str, Argument(metavar="NEW", help="The new key.", show_default=False)],
     tag: Tags = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -130,9 +125,7 @@ def rename(
 @signature_app.command("remove")
 def remove(
     path: Path,
-    keys: Annotated[
-        list[str], typer.Argument(metavar="KEY...", help="Their keys.", show_default=False)
-    ],
+    keys: Annotated[list[str], Argument(metavar="KEY...", help="Their keys.", show_default=False)],
     tag: Tags = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -155,17 +148,10 @@ def remove(
     )
 
 
-@tags_app.callback()
-def tags_group() -> None:
-    """Change the tags of a SavedModel, without exporting it again."""
-
-
 @tags_app.command("set")
 def set_tags(
     path: Path,
-    new: Annotated[
-        list[str], typer.Argument(metavar="TAG...", help="The new tags.", show_default=False)
-    ],
+    new: Annotated[list[str], Argument(metavar="TAG...", help="The new tags.", show_default=False)],
     tag: Tags = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import AsJson, Debug, FollowExternal
 
 if TYPE_CHECKING:
@@ -16,20 +15,20 @@ if TYPE_CHECKING:
 def state(
     path: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="PATH", help="A folder of checkpoints, or its state file.", show_default=False
         ),
     ],
-    fix: Annotated[bool, typer.Option("--fix", help="Repair it, in one step.")] = False,
+    fix: Annotated[bool, Option("--fix", help="Repair it, in one step.")] = False,
     add_unlisted: Annotated[
         bool,
-        typer.Option("--add-unlisted", help="List the checkpoints that it does not name, too."),
+        Option("--add-unlisted", help="List the checkpoints that it does not name, too."),
     ] = False,
     backup: Annotated[
-        bool, typer.Option("--backup", help="With --fix, keep the old file as checkpoint.bak.")
+        bool, Option("--backup", help="With --fix, keep the old file as checkpoint.bak.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --fix, say what would change; write nothing.")
+        bool, Option("--dry-run", help="With --fix, say what would change; write nothing.")
     ] = False,
     follow_external: FollowExternal = False,
     as_json: AsJson = False,

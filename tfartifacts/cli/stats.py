@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import (
     AsJson,
     Debug,
@@ -36,13 +35,13 @@ class SortKey(str, Enum):
 def stats(
     path: Annotated[
         str,
-        typer.Argument(
+        Argument(
             help="A checkpoint, a folder of them (the latest), a SavedModel or a frozen graph."
         ),
     ],
     pattern: Annotated[
         str,
-        typer.Option(
+        Option(
             "--filter",
             metavar="PATTERN",
             help="Only variables with this in their name; with * or ? a glob for the whole name.",
@@ -52,15 +51,15 @@ def stats(
     role: Roles = None,
     sort: Annotated[
         SortKey,
-        typer.Option("--sort", help="Order of variables; by a number: largest first."),
+        Option("--sort", help="Order of variables; by a number: largest first."),
     ] = SortKey.FILE,
     limit: Limit = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 where there is NaN or an infinity.")
+        bool, Option("--strict", help="Exit with 1 where there is NaN or an infinity.")
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--jobs",
             min=1,
             max=64,
@@ -71,7 +70,7 @@ def stats(
     ] = None,
     no_quantiles: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--no-quantiles",
             help="Leave out quantiles and histograms of large variables: twice as fast.",
         ),

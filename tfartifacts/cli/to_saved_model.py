@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from tfartifacts.cli.declaring import Option
 
 if TYPE_CHECKING:
     from tfartifacts.convert import SavedModelOptions, SignatureNames
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SignatureFlags = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--signature",
         metavar="KEY",
         help="The signature's key. Default: serving_default. Repeated, each a whole signature: "
@@ -23,7 +23,7 @@ SignatureFlags = Annotated[
 ]
 Spec = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--spec",
         metavar="FILE",
         help="Signatures from a JSON or YAML file: {KEY: {inputs: {..}, outputs: {..}, "
@@ -33,7 +33,7 @@ Spec = Annotated[
 ]
 MethodName = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--method-name",
         metavar="NAME",
         help="Of the signature: predict (default), classify, regress, or a full name.",
@@ -42,16 +42,16 @@ MethodName = Annotated[
 ]
 KeepTrainingGraph = Annotated[
     bool,
-    typer.Option("--keep-training-graph", help="Keep nodes and variables that no signature needs."),
+    Option("--keep-training-graph", help="Keep nodes and variables that no signature needs."),
 ]
-Freeze = Annotated[bool, typer.Option("--freeze", help="Make constants of the variables.")]
+Freeze = Annotated[bool, Option("--freeze", help="Make constants of the variables.")]
 UseEma = Annotated[
     bool,
-    typer.Option("--use-ema", help="Take each variable's moving average where there is one."),
+    Option("--use-ema", help="Take each variable's moving average where there is one."),
 ]
 Rename = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--rename",
         metavar="OLD=NEW",
         help="Rename variables of the checkpoint: a name, a scope (old/=new/), or "
@@ -60,7 +60,7 @@ Rename = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--set",
         metavar="PLACEHOLDER=VALUE",
         help="Make a constant of a placeholder: keep_prob=1.0, is_training=false. Repeatable.",
@@ -68,7 +68,7 @@ Set = Annotated[
 ]
 Shape = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--shape",
         metavar="TENSOR=SHAPE",
         help="Another shape for a placeholder or input: myInput:0=[?,28,28,1]. Repeatable.",
@@ -76,7 +76,7 @@ Shape = Annotated[
 ]
 ForTensorflow = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--for-tensorflow",
         metavar="VERSION",
         help="Drop what that TensorFlow does not know, name the ops it does not have: 1.15, 2.4, "
@@ -86,7 +86,7 @@ ForTensorflow = Annotated[
 ]
 GraphFile = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--graph",
         metavar="PATH",
         help="The graph, in place of the checkpoint's own: a .meta, .pb, .pbtxt or SavedModel (of "
@@ -96,7 +96,7 @@ GraphFile = Annotated[
 ]
 AssetFiles = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--asset",
         metavar="OLD=NEW",
         help="Where a file is that the graph reads as OLD (its path, or its name). Repeatable.",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.options import AsJson, Debug, OutputFormat, output_format
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ class Purpose(str, Enum):
 def verify(
     paths: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="PATH...",
             help="A folder, a checkpoint prefix, or any file of a checkpoint or SavedModel.",
             show_default=False,
@@ -30,18 +29,18 @@ def verify(
     ],
     purpose: Annotated[
         Purpose | None,
-        typer.Option(
+        Option(
             "--for",
             help="Check also what it needs for that: serving, with TensorFlow Serving.",
             show_default=False,
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Warnings count: they make the exit code 1, too.")
+        bool, Option("--strict", help="Warnings count: they make the exit code 1, too.")
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--jobs",
             min=1,
             metavar="N",
@@ -51,7 +50,7 @@ def verify(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--limit",
             min=0,
             metavar="N",

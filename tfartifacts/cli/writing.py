@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-import typer
-
+from tfartifacts.cli.declaring import Option
 from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
@@ -28,18 +27,18 @@ class Link(str, Enum):
 
 
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a SavedModel that is there, in one step.")
+    bool, Option("--overwrite", help="Replace a SavedModel that is there, in one step.")
 ]
 UpdateState = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--update-state",
         help="Make the folder's state file name the new checkpoint as the latest.",
     ),
 ]
 MaxToKeep = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--max-to-keep",
         min=1,
         metavar="N",
@@ -49,7 +48,7 @@ MaxToKeep = Annotated[
 ]
 LinkFiles = Annotated[
     Link | None,
-    typer.Option(
+    Option(
         "--link",
         help="Do not copy files that stay as they are. reflink: shared blocks, where the file "
         "system can. hard: else hard links, which change with the source's files if those are "
@@ -58,7 +57,7 @@ LinkFiles = Annotated[
     ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say which files would be written; write nothing.")
+    bool, Option("--dry-run", help="Say which files would be written; write nothing.")
 ]
 
 

@@ -4,8 +4,9 @@
     ------------  -------  ------  -----  -----
     conv1/kernel  float32  (5, 5)  100 B      0
 
-Made by tabulate; tables that are long, or hold characters two columns wide (which tabulate can
-only count with a further package), are aligned here, to the same picture.
+The picture is tabulate's, which tests hold it to. Aligned here, a row takes a seventh of the time,
+no copies of every cell are kept, characters two columns wide are counted without a further
+package, and the library's import is saved: 15 ms, a quarter of an `inspect`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from collections.abc import Iterator, Sequence
 from tfartifacts.records import dataclass
 from tfartifacts.report.escape import printable
 
-# tabulate keeps several copies of every cell: 7 us and 2 KiB for each row.
-MOST_ROWS_FOR_TABULATE = 5_000
 GAP = "  "
 ELLIPSIS = "..."
 NARROWEST = 12  # a name is not cut below this: rather let the line run over the edge
@@ -52,7 +51,6 @@ def table(
     """The lines of a table; cells are made safe to show. `width` None: as wide as needed."""
     if not rows:
         return
-    long = len(rows) > MOST_ROWS_FOR_TABULATE
     safe = [[cell(text, ascii_only) for text in row] for row in rows]
     widths = [
         max(len(column.title), *(display_width(row[i]) for row in safe))
@@ -76,11 +74,7 @@ def table(
             # What is never cut may run over the edge; the line under its title need not.
             room = width - len(indent) - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
             widths = [*widths[:-1], min(widths[-1], max(room, NARROWEST))]
-    if long or any(not text.isascii() for row in safe for text in row):
-        lines = aligned(columns, safe, widths)
-    else:
-        lines = _tabulated(columns, safe, widths)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(aligned(columns, safe, widths)):
         yield indent + line
         # The first two lines are the head.
         if width is not None and number > 1 and below and (text := below[number - 2]):
@@ -118,27 +112,10 @@ def wrapped(start: str, text: str, width: int | None) -> Iterator[str]:
     yield start + text
 
 
-def _tabulated(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]
-) -> Iterator[str]:
-    from tabulate import tabulate
-
-    # The head as rows of its own: tabulate would give each title two columns more than it needs.
-    head = [[column.title for column in columns], ["-" * width for width in widths]]
-    text = tabulate(
-        [*head, *rows],
-        tablefmt="plain",
-        colalign=["right" if column.right else "left" for column in columns],
-        disable_numparse=True,  # names are text, 1e5 too; and looking costs time
-    )
-    for line in text.split("\n"):
-        yield line.rstrip()
-
-
 def aligned(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]
 ) -> Iterator[str]:
-    """The same picture as tabulate's, line by line."""
+    """The rows below their titles, line by line."""
     titles = [column.title for column in columns]
     yield _line(columns, titles, widths)
     yield GAP.join("-" * width for width in widths)
@@ -179,7 +156,7 @@ def fitting(columns: Sequence[Column], widths: Sequence[int], width: int) -> lis
 
 
 def cell(text: str, ascii_only: bool = False) -> str:
-    """The text made safe, with spaces at its ends made visible: tabulate would drop them."""
+    """The text made safe, with spaces at its ends made visible."""
     safe = printable(text, ascii_only=ascii_only)
     if safe[:1] != " " and safe[-1:] != " ":
         return safe
