@@ -20,7 +20,6 @@ the file was opened. `str(error)` is `path: byte N: found X, expected Y; what to
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -134,6 +133,8 @@ def close_names(wanted: str, known: Iterable[str], most: int = 3) -> list[str]:
     names = list(known)
     folded = wanted.casefold()
     same_letters = [name for name in names if folded and folded in name.casefold()][:most]
+    import difflib
+
     # difflib is quadratic in the length of names: a cap keeps a mistyped name from stalling.
     similar = difflib.get_close_matches(wanted, names[:5000], n=most, cutoff=0.6)
     return list(dict.fromkeys([*similar, *same_letters]))[:most]

@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 
 from tfartifacts.errors import FormatError
-from tfartifacts.formats.schema import text_to_binary
 from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import CheckpointState
 
@@ -79,6 +78,8 @@ def _read_plain(text: bytes) -> CheckpointState | None:
 
 
 def _read_any(text: bytes) -> CheckpointState:
+    from tfartifacts.formats.schema import text_to_binary
+
     message = Message(text_to_binary("CheckpointState", text))
     preserved = message.floats(4, "d")
     return CheckpointState(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -276,6 +275,8 @@ def text_or_base64(value: bytes) -> str | dict[str, str]:
     try:
         return value.decode()
     except UnicodeDecodeError:
+        from base64 import b64encode
+
         return {"base64": b64encode(value).decode("ascii")}
 
 
