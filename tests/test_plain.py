@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 import typer
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tfartifacts.__main__ import run
 from tfartifacts.cli.app import typed
 from tfartifacts.cli.commands import COMMANDS, load
-from tfartifacts.cli.declaring import Command, Group, Option
+from tfartifacts.cli.declaring import Command, Group, Option, declarations
 from tfartifacts.cli.plain import plain
 
 
@@ -55,13 +55,12 @@ def words_of(command: Command) -> st.SearchStrategy[list[str]]:
     """Words as people type them for a command, mistakes among them."""
     texts = st.sampled_from(["a", "b.c", "x:0", "3", "0", "-1", "1_0", "", "-", "--", "ä", "٣"])
     spelled = ["--unknown", "-h"]
-    for hint in get_type_hints(command, include_extras=True).values():
-        for declared in getattr(hint, "__metadata__", ()):
-            if isinstance(declared, Option):
-                spelled += declared.names
-            for kind in getattr(hint.__origin__, "__args__", (hint.__origin__,)):
-                choices = [choice.value for choice in getattr(kind, "__members__", {}).values()]
-                texts |= st.sampled_from([*choices, "a"])
+    for hint, declared in declarations(command).values():
+        if isinstance(declared, Option):
+            spelled += declared.names
+        for kind in getattr(hint, "__args__", (hint,)):
+            choices = [choice.value for choice in getattr(kind, "__members__", {}).values()]
+            texts |= st.sampled_from([*choices, "a"])
     options = st.sampled_from(spelled)
     word = st.one_of(
         texts.map(lambda text: [text]),
@@ -87,7 +86,7 @@ def test_read_as_typer_reads(name: str) -> None:
 
     check()
     assert seen["left"]
-    assert seen["plain"] or "paths" not in get_type_hints(command)
+    assert seen["plain"] or "paths" not in declarations(command)
 
 
 def test_usage_errors_of_both_ways_read_the_same(capsys: pytest.CaptureFixture[str]) -> None:

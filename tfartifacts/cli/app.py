@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
 from tfartifacts import __version__
 from tfartifacts.cli.commands import COMMANDS, load
-from tfartifacts.cli.declaring import Argument, Command, Group, Option
+from tfartifacts.cli.declaring import Argument, Command, Group, Option, declarations
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:
@@ -54,8 +54,8 @@ def typed(command: Command) -> Command:
 
     signature = inspect.signature(command)
     hints = {
-        name: _typed_hint(hint)
-        for name, hint in get_type_hints(command, include_extras=True).items()
+        name: Annotated[kind, _typers(declared)]
+        for name, (kind, declared) in declarations(command).items()
     }
     run.__annotations__ = hints
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]
@@ -67,13 +67,10 @@ def typed(command: Command) -> Command:
     return run
 
 
-def _typed_hint(hint: Any) -> Any:
-    match getattr(hint, "__metadata__", ()):
-        case (Argument() as argument,):
-            return Annotated[hint.__origin__, typer.Argument(**argument.keywords)]
-        case (Option() as option,):
-            return Annotated[hint.__origin__, typer.Option(*option.names, **option.keywords)]
-    return hint
+def _typers(declared: Argument | Option) -> Any:
+    if isinstance(declared, Argument):
+        return typer.Argument(**declared.keywords)
+    return typer.Option(*declared.names, **declared.keywords)
 
 
 def _print_version(wanted: bool) -> None:

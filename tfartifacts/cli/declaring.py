@@ -10,7 +10,7 @@ command lines by them without typer, whose import takes as long as all the rest 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from tfartifacts.records import dataclass, field
 
@@ -63,3 +63,16 @@ class Group:
             return command
 
         return declare
+
+
+def declarations(command: Command) -> dict[str, tuple[Any, Argument | Option]]:
+    """The type and the declaration of each parameter of a command, by its name."""
+    hints = get_type_hints(command, include_extras=True)
+    del hints["return"]
+    declared = {}
+    for name, hint in hints.items():
+        # Python 3.10 makes Optional of what is None by default.
+        annotated = hint if hasattr(hint, "__metadata__") else hint.__args__[0]
+        (declaration,) = annotated.__metadata__
+        declared[name] = (annotated.__origin__, declaration)
+    return declared

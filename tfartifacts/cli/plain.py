@@ -7,9 +7,9 @@ typer, which understands what is understood here in the same way (tests hold the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_type_hints
+from typing import Any
 
-from tfartifacts.cli.declaring import Argument, Command, Option
+from tfartifacts.cli.declaring import Argument, Command, Option, declarations
 
 _NO_VALUE: Any = object()
 _KNOWN = frozenset({"help", "metavar", "show_default", "min", "max"})
@@ -19,11 +19,8 @@ def plain(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
     """The arguments with which the words call a command; None where typer has to look at them."""
     arguments: list[tuple[str, bool]] = []
     options: dict[str, tuple[str, _Kind, Option]] = {}
-    for name, hint in get_type_hints(command, include_extras=True).items():
-        if name == "return":
-            continue
-        kind = _Kind(hint.__origin__)
-        (declared,) = hint.__metadata__
+    for name, (annotated, declared) in declarations(command).items():
+        kind = _Kind(annotated)
         if isinstance(declared, Argument):
             arguments.append((name, kind.is_list))
         else:
