@@ -28,7 +28,6 @@ from collections.abc import Mapping
 from tfartifacts.dtypes import dtype_from_number
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.graph_def import EncodedOpDefs, encode_graph, read_graph
-from tfartifacts.formats.saved_object_graph import with_signature_keys
 from tfartifacts.formats.shapes import read_partial_shape, write_shape
 from tfartifacts.formats.wire import (
     LENGTH_DELIMITED,
@@ -379,6 +378,8 @@ def splice_meta_graph(message: Message, edited: MetaGraph) -> list[Buffer]:
             continue
         elif number == 7 and changes:
             objects = Message(message.buffer, payload, end, message.depth + 1)
+            from tfartifacts.formats.saved_object_graph import with_signature_keys
+
             pieces += put_message(7, with_signature_keys(objects, changes))
             continue
         pieces.append(view[start:end])

@@ -30,7 +30,6 @@ from typing import Protocol
 
 from tfartifacts.errors import ChecksumError, FormatError, NotThisFormatError, located
 from tfartifacts.formats.checksums import crc32c, mask
-from tfartifacts.formats.snappy import decompress
 from tfartifacts.formats.wire import read_varint, varint
 from tfartifacts.records import dataclass, field
 
@@ -293,6 +292,8 @@ def read_block(source: Source, handle: Handle, end: int | None = None) -> bytes:
     if compression == 0:
         return contents
     if compression == 1:
+        from tfartifacts.formats.snappy import decompress
+
         return decompress(contents)
     raise FormatError(
         f"found compression type {compression}, expected 0 (none) or 1 (Snappy)",

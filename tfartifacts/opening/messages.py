@@ -65,10 +65,13 @@ def graph_or_meta_graph(path: str, data: bytes, content: Content) -> Graph | Met
 
 
 def parse_message(path: str, data: bytes, content: Content) -> Message:
+    if not content.is_text:
+        with located(path):
+            return Message(data)
     from tfartifacts.formats.schema import text_to_binary
 
     with located(path):
-        return Message(text_to_binary(content.kind, data) if content.is_text else data)
+        return Message(text_to_binary(content.kind, data))
 
 
 @contextmanager
