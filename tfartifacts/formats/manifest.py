@@ -24,7 +24,6 @@ written as `\\udc80`-`\\udcff` (Python's surrogateescape).
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import Any
@@ -78,6 +77,8 @@ def write_manifest(manifest: Manifest) -> bytes:
             for entry in sorted(manifest.files, key=lambda entry: os.fsencode(entry.name))
         ],
     }
+    import json
+
     data = json.dumps(document, indent=2, sort_keys=True).encode("ascii") + b"\n"
     if len(data) > MAX_SIZE:
         raise ConversionError(
@@ -119,6 +120,8 @@ def read_manifest(data: bytes) -> Manifest:
 
 
 def _parsed(data: bytes) -> Any:
+    import json
+
     try:
         text = data.decode("ascii")
     except UnicodeDecodeError as error:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.model.checkpoints import File
@@ -30,6 +28,8 @@ def sha256_sums(
     takes 1 MiB of memory. `progress` is called from them, one at a time. An interruption ends
     them at the next mebibyte.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     summing = _Summing(sum(file.size for file in files), progress)
     with ThreadPoolExecutor(jobs or usual_jobs()) as pool:
         # The largest first: what is left in the end is small.
@@ -54,6 +54,8 @@ class _Summing:
         self._progress = progress
 
     def sum_of(self, file: File) -> str | TfArtifactsError:
+        import hashlib
+
         digest = hashlib.sha256()
         try:
             for piece in stream_range(file.path, 0, file.size):

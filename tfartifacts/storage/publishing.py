@@ -14,13 +14,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from tfartifacts.errors import DestinationExistsError, WriteError
 from tfartifacts.storage.files import read_file
-from tfartifacts.storage.temporary import note_parts
+from tfartifacts.storage.temporary import note_parts, remove_folder
 from tfartifacts.storage.writing import copy_mode, sync_folder, write_error, write_file
 
 _AT_FDCWD = -100
@@ -154,7 +153,7 @@ def publish_folder(staged: str, destination: str, *, overwrite: bool = False) ->
             steps.appear(staged, destination)
         sync_folder(os.path.dirname(os.path.abspath(destination)))
     # After an exchange: the old one.
-    shutil.rmtree(staged, ignore_errors=True)
+    remove_folder(staged)
 
 
 def publish_files(

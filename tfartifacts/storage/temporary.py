@@ -18,8 +18,6 @@ import fcntl
 import json
 import os
 import re
-import secrets
-import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -67,7 +65,7 @@ def staging_folder(destination: str) -> Iterator[str]:
     try:
         _make_parents(parent, made)
         while lock is None:
-            staging = beginning + secrets.token_hex(4)
+            staging = beginning + os.urandom(4).hex()
             try:
                 os.mkdir(staging)
             except OSError as error:
@@ -77,7 +75,7 @@ def staging_folder(destination: str) -> Iterator[str]:
         yield staging
     finally:
         if staging:
-            shutil.rmtree(staging, ignore_errors=True)
+            remove_folder(staging)
         if lock is not None:
             with suppress(OSError):  # nothing was written through it
                 os.close(lock)
@@ -155,7 +153,7 @@ def remove_leftovers(destination: str) -> tuple[str, ...]:
         with _unused(folder) as is_unused:
             if is_unused:
                 _remove_parts(folder, parent)
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_folder(folder)
     return tuple(unknown)
 
 
@@ -215,7 +213,14 @@ def _trace(path: str) -> _Trace | None:
 def remove_all(path: str) -> None:
     """Remove a file, or a folder with all that is in it, as far as that is possible."""
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path, ignore_errors=True)
+        remove_folder(path)
     else:
         with suppress(OSError):
             os.unlink(path)
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder and what is in it, as far as that can be done."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
