@@ -197,7 +197,7 @@ class _Lazy:
         return made.__get__(record, kind) if hasattr(made, "__get__") else made
 
 
-_SLOT: type = type(vars(_Lazy)["make"])  # what sets an attribute that has a slot
+_SLOT: Any = type(vars(_Lazy)["make"])  # what sets an attribute that has a slot
 
 
 def _compiled(cls: type[Any], head: str, lines: list[str], known: dict[str, Any]) -> Any:
@@ -241,7 +241,7 @@ def _compiled_init(cls: type[Any], *, frozen: bool) -> Any:
             continue  # set by __post_init__
         if item.init:
             (named if item.kw_only else positional).append(parameter)
-        slot = getattr(cls, name, None)
+        slot: Any = getattr(cls, name, None)
         if not frozen:
             lines.append(f"self.{name} = {value}")
         elif isinstance(slot, _SLOT):
