@@ -13,7 +13,8 @@ from tests.judges.client import Judge, sha256
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.snappy import MAX_UNCOMPRESSED, decompress
-from tfartifacts.formats.table import FOOTER_SIZE, MAGIC, BlockBuilder, Handle, open_table
+from tfartifacts.formats.table import FOOTER_SIZE, MAGIC, Handle, open_table
+from tfartifacts.formats.table_blocks import BlockBuilder
 from tfartifacts.formats.wire import varint
 from tfartifacts.storage.files import BytesSource
 

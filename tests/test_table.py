@@ -22,15 +22,14 @@ from tfartifacts.formats.table import (
     EMPTY_BLOCK,
     FOOTER_SIZE,
     MAGIC,
-    BlockBuilder,
     Handle,
     Table,
     open_table,
-    parse_block,
     separator,
     successor,
     write_table,
 )
+from tfartifacts.formats.table_blocks import BlockBuilder, parse_block
 from tfartifacts.formats.tensor_data import ArrayTensor
 from tfartifacts.formats.wire import varint
 from tfartifacts.storage.files import BytesSource

@@ -13,15 +13,8 @@ from collections.abc import Callable
 from tests.fuzz.target import Mutate
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.checksums import crc32c, mask
-from tfartifacts.formats.table import (
-    FOOTER_SIZE,
-    MAGIC,
-    BlockBuilder,
-    Handle,
-    open_table,
-    parse_block,
-    write_table,
-)
+from tfartifacts.formats.table import FOOTER_SIZE, MAGIC, Handle, open_table, write_table
+from tfartifacts.formats.table_blocks import BlockBuilder, parse_block
 from tfartifacts.formats.wire import (
     LENGTH_DELIMITED,
     VARINT,

@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.fuzz.mutation import assembled
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.slices import write_extents
-from tfartifacts.formats.table import EMPTY_BLOCK, BlockBuilder, open_table, write_table
+from tfartifacts.formats.table import EMPTY_BLOCK, open_table, write_table
+from tfartifacts.formats.table_blocks import BlockBuilder
 from tfartifacts.formats.wire import Message, fields, put_bytes, put_fixed32, put_integer, varint
 from tfartifacts.model.variables import Extent
 from tfartifacts.storage.files import BytesSource

@@ -33,7 +33,8 @@ from tfartifacts.formats.slices import (
 )
 from tfartifacts.formats.snappy import decompress
 from tfartifacts.formats.sniff import table_kind
-from tfartifacts.formats.table import open_table, parse_block, write_table
+from tfartifacts.formats.table import open_table, write_table
+from tfartifacts.formats.table_blocks import parse_block
 from tfartifacts.formats.tensor_bundle import most_shards, parse_header, read_index
 from tfartifacts.formats.tensor_data import check_shape
 from tfartifacts.formats.v1_checkpoint import read_v1_checkpoint

@@ -22,13 +22,12 @@ from tfartifacts.formats.table import (
     Table,
     check_metaindex,
     layout_faults,
-    most_shared,
     order_faults,
-    parse_block,
     parse_handle,
     read_block,
     read_footer,
 )
+from tfartifacts.formats.table_blocks import most_shared, parse_block
 from tfartifacts.formats.wire import read_varint
 from tfartifacts.records import dataclass, field
 

@@ -30,6 +30,13 @@ from typing import Protocol
 
 from tfartifacts.errors import ChecksumError, FormatError, NotThisFormatError, located
 from tfartifacts.formats.checksums import crc32c, mask
+from tfartifacts.formats.table_blocks import (
+    BlockBuilder,
+    descending,
+    parse_block,
+    shared_length,
+    shown_key,
+)
 from tfartifacts.formats.wire import read_varint, varint
 from tfartifacts.records import dataclass, field
 
@@ -42,15 +49,6 @@ BLOCK_SIZE = 262144  # bytes; a block is closed when its estimated size reaches 
 RESTART_INTERVAL = 16  # entries
 
 MAX_BLOCK_SIZE = 1 << 32  # lengths within a block are 32-bit
-
-# Bytes that the keys of a block may take from those before them: so many, and so many times the
-# block. An entry of 5 bytes may share all of a key of 1 MiB; a genuine key is shorter than 1 KiB.
-_SHARED_BYTES, _SHARED_TIMES = 1 << 20, 64
-
-
-def most_shared(size: int) -> int:
-    """Bytes that the keys of a block of that size may take from those before them."""
-    return _SHARED_BYTES + _SHARED_TIMES * size
 
 
 class Source(Protocol):
@@ -155,11 +153,12 @@ def order_faults(
     """Keys of a block that do not ascend from `previous`, or rise above the index's key."""
     for key, _ in entries:
         if previous is not None and key <= previous:
-            yield _descending(key, previous, 0)
+            yield descending(key, previous, 0)
         previous = key
     if previous is not None and previous > last_key:
         yield FormatError(
-            f"found key {_shown(previous)} above the index block's {_shown(last_key)}", offset=0
+            f"found key {shown_key(previous)} above the index block's {shown_key(last_key)}",
+            offset=0,
         )
 
 
@@ -258,7 +257,7 @@ def layout_faults(
     for (key, _), (following, _) in pairwise(entries):
         if following <= key:
             yield FormatError(
-                f"found {_shown(following)} after {_shown(key)} in the index block, expected "
+                f"found {shown_key(following)} after {shown_key(key)} in the index block, expected "
                 "ascending keys",
                 offset=index.offset,
             )
@@ -299,134 +298,6 @@ def read_block(source: Source, handle: Handle, end: int | None = None) -> bytes:
         f"found compression type {compression}, expected 0 (none) or 1 (Snappy)",
         offset=handle.size,
     )
-
-
-def parse_block(contents: bytes, *, in_order: bool = True) -> list[tuple[bytes, bytes]]:
-    """Keys and values of a block's contents, in order.
-
-    Raises FormatError for keys that do not ascend (unless not `in_order`), for restarts that are
-    none, and for small blocks of very large keys.
-    """
-    restarts, end = _restarts(contents)
-    entries: list[tuple[bytes, bytes]] = []
-    append = entries.append
-    whole_keys = []  # where entries begin that share nothing
-    room = most_shared(len(contents))
-    key = b""
-    position = 0
-    while position < end:
-        start = position
-        # Three lengths below 128 are the rule; the loop spends its time here.
-        shared, unshared, value_size = contents[position : position + 3]
-        if shared < 0x80 and unshared < 0x80 and value_size < 0x80:
-            position += 3
-        else:
-            shared, position = read_varint(contents, position, end)
-            unshared, position = read_varint(contents, position, end)
-            value_size, position = read_varint(contents, position, end)
-            room -= shared
-            if room < 0 and shared <= len(key):
-                raise FormatError(
-                    f"found a block of {len(contents)} bytes with far more bytes of keys",
-                    offset=start,
-                )
-        tail = position + unshared
-        position = tail + value_size
-        if shared > len(key) or position > end:
-            raise FormatError("found an entry that reaches past its block", offset=start)
-        previous = key
-        if shared:
-            key = key[:shared] + contents[tail - unshared : tail]
-        else:
-            key = contents[tail - unshared : tail]
-            whole_keys.append(start)
-        if key <= previous and start and in_order:
-            raise _descending(key, previous, start)
-        append((key, contents[tail:position]))
-    if restarts != whole_keys:
-        _check_restarts(restarts, whole_keys)
-    return entries
-
-
-def _descending(key: bytes, previous: bytes, offset: int) -> FormatError:
-    return FormatError(
-        f"found key {_shown(key)} after {_shown(previous)}, expected ascending keys", offset=offset
-    )
-
-
-def _shown(key: bytes) -> str:
-    """A key as it is told; of a long one, which a hostile file may have, the ends."""
-    return repr(key) if len(key) <= 200 else f"{key[:100]!r}...{key[-60:]!r}"
-
-
-def _restarts(contents: bytes) -> tuple[list[int], int]:
-    """The restarts of a block, and where its entries end."""
-    if len(contents) < 4:
-        raise FormatError(f"found a block of {len(contents)} bytes, expected 8 or more", offset=0)
-    num_restarts = int.from_bytes(contents[-4:], "little")
-    end = len(contents) - 4 - 4 * num_restarts
-    if end < 0:
-        raise FormatError(
-            f"found {num_restarts} restarts, more than the block has room for",
-            offset=len(contents) - 4,
-        )
-    if num_restarts == 0:
-        raise FormatError("found no restart, expected one or more", offset=len(contents) - 4)
-    # Each entry takes 3 bytes, so with a restart array behind it a slice of 3 is always there.
-    return list(struct.unpack_from(f"<{num_restarts}I", contents, end)), end
-
-
-def _check_restarts(restarts: list[int], whole_keys: list[int]) -> None:
-    """That a search by way of the restarts, in which each is an entry's begin, ends as a walk.
-
-    Not every entry that shares nothing is a restart; in an empty block there is one at 0.
-    """
-    known = {0, *whole_keys}
-    previous = -1
-    for restart in restarts:
-        if restart <= previous or restart not in known or (previous < 0 and restart):
-            raise FormatError(
-                f"found a restart at {restart} after {max(previous, 0)}, expected the beginning of "
-                "an entry with its whole key",
-                offset=0,
-            )
-        previous = restart
-
-
-class BlockBuilder:
-    """Collects the entries of one block."""
-
-    def __init__(self, restart_interval: int) -> None:
-        self._interval = restart_interval
-        self._buffer = bytearray()
-        self._restarts = [0]
-        self._since_restart = 0
-        self.last_key = b""
-
-    def add(self, key: bytes, value: bytes) -> None:
-        shared = 0
-        if self._since_restart < self._interval:
-            shared = _shared_length(self.last_key, key)
-        else:
-            self._restarts.append(len(self._buffer))
-            self._since_restart = 0
-        self._buffer += varint(shared) + varint(len(key) - shared) + varint(len(value))
-        self._buffer += key[shared:]
-        self._buffer += value
-        self.last_key = key
-        self._since_restart += 1
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._buffer
-
-    @property
-    def size(self) -> int:
-        return len(self._buffer) + 4 * len(self._restarts) + 4
-
-    def contents(self) -> bytes:
-        restarts = struct.pack(f"<{len(self._restarts)}I", *self._restarts)
-        return bytes(self._buffer) + restarts + struct.pack("<I", len(self._restarts))
 
 
 def write_table(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -474,16 +345,9 @@ def _write_block(output: bytearray, contents: bytes) -> Handle:
     return handle
 
 
-def _shared_length(first: bytes, second: bytes) -> int:
-    most = min(len(first), len(second))
-    if first[:most] == second[:most]:
-        return most
-    return next(i for i in range(most) if first[i] != second[i])
-
-
 def separator(last: bytes, following: bytes) -> bytes:
     """A short key not below `last` and below `following`."""
-    shared = _shared_length(last, following)
+    shared = shared_length(last, following)
     if shared < min(len(last), len(following)):
         byte = last[shared]
         if byte < 0xFF and byte + 1 < following[shared]:
