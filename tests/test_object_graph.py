@@ -14,7 +14,7 @@ from tests import strategies
 from tests.test_tensor_bundle import checkpoint_of, create, open_bundle, variable
 from tfartifacts.errors import ChecksumError, FormatError
 from tfartifacts.formats import schema
-from tfartifacts.formats.bundle_entries import BundleVariables
+from tfartifacts.formats.bundle_variables import BundleVariables
 from tfartifacts.formats.bundle_writing import write_bundle
 from tfartifacts.formats.object_graph import LoadObjectGraph, read_object_graph
 from tfartifacts.formats.tensor_data import object_array

@@ -59,6 +59,8 @@ from tfartifacts.report.escape import shell_quote
 # The tests that take what a module of formats/ reads or writes there and back.
 ROUND_TRIPS: dict[str, tuple[str, ...]] = {
     "bundle_entries": ("test_round_trips.test_entries_come_back_and_are_what_protobuf_reads",),
+    "bundle_index": ("test_bundle_index.test_entries_together_mean_what_each_means_alone",),
+    "bundle_variables": ("test_tensor_bundle.test_any_variables_come_back",),
     "bundle_writing": ("test_tensor_bundle.test_any_variables_come_back",),
     "checkpoint_state": ("test_checkpoint_state.test_any_state_comes_back",),
     "checksums": ("test_checksums.test_unmask_undoes_mask",),
@@ -118,7 +120,7 @@ ROUND_TRIPS: dict[str, tuple[str, ...]] = {
 
 # Hashes, checks, and readers of what is only looked at, by their own tests.
 NO_CODECS = frozenset(
-    "farmhash fingerprint keras_metadata mlir_bytecode saved_functions sorted_maps "
+    "collecting farmhash fingerprint keras_metadata mlir_bytecode saved_functions sorted_maps "
     "tensor_checks".split()
 )
 

@@ -387,6 +387,16 @@ def test_each_fault_of_a_block_is_told_with_its_offset(
     assert error.offset == len(first) + 5 + offset
 
 
+def test_of_two_faults_of_a_block_the_first_is_told() -> None:
+    contents = b"\0\1\0b" + b"\0\1\0a" + b"\7\1\0c" + bytes(4) + b"\1\0\0\0"
+    with pytest.raises(FormatError, match="found key b'a' after b'b'") as caught:
+        parse_block(contents)
+    assert caught.value.offset == 4
+    with pytest.raises(FormatError, match="reaches past its block") as caught:
+        parse_block(contents, in_order=False)
+    assert caught.value.offset == 8
+
+
 def test_block_without_entries_is_refused_beside_others() -> None:
     index = [(b"a", Handle(0, 8).encoded()), (b"k", Handle(13, len(BLOCK)).encoded())]
     data = assemble([EMPTY_BLOCK, BLOCK], index)

@@ -16,12 +16,8 @@ import numpy as np
 from tests.fuzz.messages import parsed
 from tests.fuzz.target import check_offset
 from tfartifacts.errors import FormatError, TfArtifactsError
-from tfartifacts.formats.bundle_entries import (
-    BundleTensor,
-    encode_entry,
-    encode_partitioned,
-    parse_entry,
-)
+from tfartifacts.formats.bundle_entries import encode_entry, encode_partitioned, parse_entry
+from tfartifacts.formats.bundle_variables import BundleTensor
 from tfartifacts.formats.shapes import read_shape
 from tfartifacts.formats.slices import (
     Extents,

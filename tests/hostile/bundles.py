@@ -8,13 +8,8 @@ from pathlib import Path
 from tfartifacts.dtypes import dtype_from_name
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.slices import encode_slice_key, write_extents
-from tfartifacts.formats.table import (
-    EMPTY_BLOCK,
-    MAGIC,
-    BlockBuilder,
-    Handle,
-    write_table,
-)
+from tfartifacts.formats.table import EMPTY_BLOCK, MAGIC, Handle, write_table
+from tfartifacts.formats.table_blocks import BlockBuilder
 from tfartifacts.formats.wire import put_always, put_bytes, put_fixed32, put_integer, varint
 from tfartifacts.model.variables import Extent
 

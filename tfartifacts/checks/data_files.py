@@ -9,11 +9,8 @@ from operator import itemgetter
 from tfartifacts.checks.findings import Finding, error, note, of_error, warning
 from tfartifacts.checks.reading import DataFile, Range, read_all
 from tfartifacts.errors import ChecksumError, FormatError, PathNotFoundError, TfArtifactsError
-from tfartifacts.formats.bundle_entries import (
-    BundleVariables,
-    data_file,
-    overlap_fault,
-)
+from tfartifacts.formats.bundle_entries import data_file
+from tfartifacts.formats.bundle_variables import BundleVariables, overlap_fault
 from tfartifacts.formats.tensor_bundle import SPARE_SHARDS, Header
 from tfartifacts.model.checkpoints import File
 from tfartifacts.model.values import Progress

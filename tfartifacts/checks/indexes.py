@@ -9,19 +9,16 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tfartifacts.checks.findings import Finding, error, of_error, warning
 from tfartifacts.checks.tables import WalkedTable
 from tfartifacts.errors import FormatError, UnsupportedError
-from tfartifacts.formats.bundle_entries import (
-    SHARD_FILE,
-    BundleVariables,
-    DataFiles,
-    index_file,
-    parse_entries,
-)
+from tfartifacts.formats.bundle_entries import SHARD_FILE, index_file
+from tfartifacts.formats.bundle_index import parse_entries
+from tfartifacts.formats.bundle_variables import BundleVariables, DataFiles
 from tfartifacts.formats.slices import name_in_slice_key
+from tfartifacts.formats.table_blocks import Columns
 from tfartifacts.formats.tensor_bundle import Header, parse_header
 from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, File
@@ -83,7 +80,7 @@ def check_index(prefix: str, file: File, index: bytes) -> CheckedIndex:
 
     for name in _listed_twice(sound) if any(f.code == "key-order" for f in findings) else ():
         tell(name, FormatError(f"found {name!r} listed twice"))
-    variables, orphans = parse_entries(_behind_header(sound), files, tell)
+    variables, orphans = parse_entries([_columns(_behind_header(sound))], files, tell)
     names = tuple(dict.fromkeys(map(name_in_slice_key, orphans)))
     if walk.is_complete:
         for name, key in zip(map(name_in_slice_key, orphans), orphans, strict=True):
@@ -103,7 +100,7 @@ def check_index(prefix: str, file: File, index: bytes) -> CheckedIndex:
     ]
     doubts: dict[str, str] = {}
     believed, _ = parse_entries(
-        [*partners, *unchecked.items()] if damaged else [],
+        [_columns([*partners, *unchecked.items()])] if damaged else [],
         files,
         lambda name, fault: doubts.update({name: fault.message}),
     )
@@ -125,6 +122,14 @@ def check_index(prefix: str, file: File, index: bytes) -> CheckedIndex:
 def _behind_header(entries: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
     """Entries with a name; that it is out of order is told by the table."""
     return ((key, value) for key, value in entries if key)
+
+
+def _columns(entries: Iterable[tuple[bytes, bytes]]) -> Columns:
+    keys, values = [], []
+    for key, value in entries:
+        keys.append(key)
+        values.append(value)
+    return keys, values
 
 
 def _listed_twice(entries: list[tuple[bytes, bytes]]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from tfartifacts.dtypes import STRING
 from tfartifacts.errors import PathNotFoundError, TfArtifactsError, located
-from tfartifacts.formats.bundle_entries import BundleTensor
+from tfartifacts.formats.bundle_variables import BundleTensor
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.tensor_checks import (
     PART,

@@ -85,7 +85,7 @@ class WalkedTable:
             bound = block.entries[-1][0] if last_key is None and block.entries else last_key
             if bound is None:
                 continue
-            for disorder in order_faults(block.entries, previous, bound):
+            for disorder in order_faults((key for key, _ in block.entries), previous, bound):
                 self._tell("key-order", disorder, handle.offset)
             if not block.entries and len(handles) > 1:
                 self._tell("block-format", FormatError("found no entries"), handle.offset)

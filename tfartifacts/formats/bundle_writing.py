@@ -15,12 +15,12 @@ from operator import itemgetter
 from tfartifacts.dtypes import STRING
 from tfartifacts.errors import ChecksumError, FormatError
 from tfartifacts.formats.bundle_entries import (
-    BundleVariables,
     data_file,
     encode_entry,
     encode_partitioned,
     index_file,
 )
+from tfartifacts.formats.bundle_variables import BundleVariables
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.slices import Extents, encode_slice_key
 from tfartifacts.formats.table import write_table

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tfartifacts.errors import ChecksumError, ConversionError, PathNotFoundError, located
-from tfartifacts.formats.bundle_entries import BundleTensor, BundleVariables
+from tfartifacts.formats.bundle_variables import BundleTensor, BundleVariables
 from tfartifacts.formats.tensor_bundle import OBJECT_GRAPH_KEY
 from tfartifacts.formats.wire import Message, put_bytes, put_text
 from tfartifacts.model.checkpoints import ObjectGraph

@@ -32,8 +32,10 @@ from tfartifacts.errors import ChecksumError, FormatError, NotThisFormatError, l
 from tfartifacts.formats.checksums import crc32c, mask
 from tfartifacts.formats.table_blocks import (
     BlockBuilder,
+    Columns,
     descending,
     parse_block,
+    parse_columns,
     shared_length,
     shown_key,
 )
@@ -96,13 +98,20 @@ class Table:
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """All keys and values, in order. Raises ChecksumError, FormatError for damage."""
+        for keys, values in self.blocks():
+            yield from zip(keys, values, strict=True)
+
+    def blocks(self) -> Iterator[Columns]:
+        """The keys and the values of each data block, in order. Raises as `entries` does."""
         previous: bytes | None = None
         for block_number, (last_key, handle) in enumerate(self.index):
             with located(self.source.path, handle.offset):
-                entries = parse_block(read_block(self.source, handle))
-                for fault in order_faults(entries, previous, last_key):
+                keys, values = parse_columns(read_block(self.source, handle))
+                # Within the block they ascend.
+                ends = keys if len(keys) < 2 else (keys[0], keys[-1])
+                for fault in order_faults(ends, previous, last_key):
                     raise fault
-            if entries:
+            if keys:
                 # Whoever looks for a key looks by these: the next block is all above it.
                 previous = last_key
             elif len(self.index) > 1:
@@ -111,7 +120,7 @@ class Table:
                     path=self.source.path,
                     offset=handle.offset,
                 )
-            yield from entries
+            yield keys, values
 
     def first_entry(self) -> tuple[bytes, bytes] | None:
         """The entry with the smallest key; None in an empty table. Reads one block."""
@@ -148,10 +157,10 @@ class Table:
 
 
 def order_faults(
-    entries: list[tuple[bytes, bytes]], previous: bytes | None, last_key: bytes
+    keys: Iterable[bytes], previous: bytes | None, last_key: bytes
 ) -> Iterator[FormatError]:
     """Keys of a block that do not ascend from `previous`, or rise above the index's key."""
-    for key, _ in entries:
+    for key in keys:
         if previous is not None and key <= previous:
             yield descending(key, previous, 0)
         previous = key

@@ -6,6 +6,8 @@ The layout is in table, which says what blocks there are.
 from __future__ import annotations
 
 import struct
+from itertools import islice
+from operator import lt
 
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.wire import read_varint, varint
@@ -26,45 +28,86 @@ def parse_block(contents: bytes, *, in_order: bool = True) -> list[tuple[bytes, 
     Raises FormatError for keys that do not ascend (unless not `in_order`), for restarts that are
     none, and for small blocks of very large keys.
     """
+    return list(zip(*parse_columns(contents, in_order=in_order), strict=True))
+
+
+# Keys and values of a block, in order, as many of the one as of the other. Two lists of byte
+# strings, which the garbage collector need not look into, take half as long as one of pairs.
+Columns = tuple[list[bytes], list[bytes]]
+
+
+def parse_columns(contents: bytes, *, in_order: bool = True) -> Columns:
+    """What parse_block gives, as a list of keys and one of values. Raises as it does."""
     restarts, end = _restarts(contents)
-    entries: list[tuple[bytes, bytes]] = []
-    append = entries.append
-    whole_keys = []  # where entries begin that share nothing
+    keys: list[bytes] = []
+    values: list[bytes] = []
+    try:
+        whole_keys = _walk(contents, end, keys, values)
+    except FormatError:
+        # Of two faults the first is told.
+        if in_order:
+            _check_order(contents, keys)
+        raise
+    if in_order:
+        _check_order(contents, keys)
+    if restarts != whole_keys:
+        _check_restarts(restarts, whole_keys)
+    return keys, values
+
+
+def _walk(contents: bytes, end: int, keys: list[bytes], values: list[bytes]) -> list[int]:
+    """Append keys and values of the entries before `end`; where those begin that share nothing."""
+    add_key, add_value = keys.append, values.append
+    whole_keys = []
     room = most_shared(len(contents))
     key = b""
-    position = 0
+    length = position = 0
     while position < end:
         start = position
         # Three lengths below 128 are the rule; the loop spends its time here.
         shared, unshared, value_size = contents[position : position + 3]
-        if shared < 0x80 and unshared < 0x80 and value_size < 0x80:
-            position += 3
+        if shared | unshared | value_size < 0x80:
+            tail = position + 3
         else:
             shared, position = read_varint(contents, position, end)
             unshared, position = read_varint(contents, position, end)
-            value_size, position = read_varint(contents, position, end)
+            value_size, tail = read_varint(contents, position, end)
             room -= shared
-            if room < 0 and shared <= len(key):
+            if room < 0 and shared <= length:
                 raise FormatError(
                     f"found a block of {len(contents)} bytes with far more bytes of keys",
                     offset=start,
                 )
-        tail = position + unshared
-        position = tail + value_size
-        if shared > len(key) or position > end:
+        value = tail + unshared
+        position = value + value_size
+        if shared > length or position > end:
             raise FormatError("found an entry that reaches past its block", offset=start)
-        previous = key
         if shared:
-            key = key[:shared] + contents[tail - unshared : tail]
+            length = shared + unshared
+            key = key[:shared] + contents[tail:value]
         else:
-            key = contents[tail - unshared : tail]
+            length = unshared
+            key = contents[tail:value]
             whole_keys.append(start)
-        if key <= previous and start and in_order:
-            raise descending(key, previous, start)
-        append((key, contents[tail:position]))
-    if restarts != whole_keys:
-        _check_restarts(restarts, whole_keys)
-    return entries
+        add_key(key)
+        add_value(contents[value:position])
+    return whole_keys
+
+
+def _check_order(contents: bytes, keys: list[bytes]) -> None:
+    """Raise FormatError, with where its entry begins, for a key that is not above the last one."""
+    if all(map(lt, keys, islice(keys, 1, None))):
+        return
+    position = 0
+    previous: bytes | None = None
+    for key in keys:
+        if previous is not None and key <= previous:
+            raise descending(key, previous, position)
+        previous = key
+        _, after = read_varint(contents, position, len(contents))
+        unshared, after = read_varint(contents, after, len(contents))
+        value_size, after = read_varint(contents, after, len(contents))
+        position = after + unshared + value_size
 
 
 def descending(key: bytes, previous: bytes, offset: int) -> FormatError:

@@ -18,19 +18,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tfartifacts.errors import FormatError, PathNotFoundError, located
-from tfartifacts.formats.bundle_entries import (
-    SHARD_FILE,
-    BundleVariables,
-    DataFiles,
-    data_file,
-    index_file,
-    parse_entries,
-    within,
-)
+from tfartifacts.formats.bundle_entries import SHARD_FILE, data_file, index_file, within
+from tfartifacts.formats.bundle_index import parse_entries
+from tfartifacts.formats.bundle_variables import BundleVariables, DataFiles
+from tfartifacts.formats.collecting import collector_paused
 from tfartifacts.formats.table import Source, open_table
 from tfartifacts.formats.versions import check_versions, read_versions
 from tfartifacts.formats.wire import Message
@@ -94,14 +90,15 @@ def read_bundle(prefix: str, index: bytes | None = None, own: File | None = None
 
 def read_index(source: Source, prefix: str) -> tuple[Header, BundleVariables, int]:
     """Header, variables, and the number of stored slices that no variable refers to."""
-    entries = open_table(source).entries()
-    with located(source.path):
-        key, value = next(entries, (None, b""))
-        if key != b"":
+    table = open_table(source)
+    with located(source.path), collector_paused():
+        blocks = table.blocks()
+        keys, values = next(blocks, ([], []))
+        if keys[:1] != [b""]:
             raise FormatError("found no bundle header, expected one as the first entry", offset=0)
-        header = parse_header(value)
+        header = parse_header(values[0])
         files = DataFiles(absolute(prefix), header.num_shards, header.byte_order)
-        variables, orphans = parse_entries(entries, files)
+        variables, orphans = parse_entries(chain([(keys[1:], values[1:])], blocks), files)
     return header, variables, len(orphans)
 
 

@@ -147,6 +147,23 @@ class Variable:
         return variable_table([self])
 
 
+class VariableDraft:
+    """A Variable that is being made, of which there may be a million.
+
+    A frozen dataclass sets each of its fields by a call, which takes four times as long; this one
+    has the same fields, not frozen, and turns into a Variable by `draft.__class__ = Variable`.
+    """
+
+    __slots__ = Variable.__slots__
+
+    def __init__(self, name: str, dtype: DType, shape: Shape, value: TensorValue) -> None:
+        self.name = name
+        self.dtype = dtype
+        self.shape = shape
+        self.value = value
+        self.slices = ()
+
+
 class Variables(dict[str, Variable]):
     """Variables by name, shown as a table in notebooks."""
 

@@ -22,11 +22,8 @@ from tfartifacts.errors import (
     located,
 )
 from tfartifacts.formats import sniff
-from tfartifacts.formats.bundle_entries import (
-    BundleVariables,
-    index_file,
-    prefix_of_data_file,
-)
+from tfartifacts.formats.bundle_entries import index_file, prefix_of_data_file
+from tfartifacts.formats.bundle_variables import BundleVariables
 from tfartifacts.formats.checkpoint_state import STATE_FILE, read_checkpoint_state
 from tfartifacts.formats.object_graph import LoadObjectGraph
 from tfartifacts.formats.table import is_table
