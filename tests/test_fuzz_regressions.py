@@ -15,8 +15,8 @@ import pytest
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 from tfartifacts.errors import FormatError
-from tfartifacts.formats.graph_def import read_node
 from tfartifacts.formats.meta_graph import encode_meta_graph, read_meta_graph, splice_meta_graph
+from tfartifacts.formats.node_def import read_node
 from tfartifacts.formats.saved_model import read_saved_model, splice_saved_model
 from tfartifacts.formats.saved_object_graph import signature_keys, with_signature_keys
 from tfartifacts.formats.slices import read_extents

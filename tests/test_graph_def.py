@@ -20,17 +20,11 @@ from tests.judges.client import Judge
 from tfartifacts.dtypes import dtype_from_name, dtype_from_number
 from tfartifacts.errors import FormatError, NameNotFoundError
 from tfartifacts.formats import schema
-from tfartifacts.formats.graph_def import (
-    EncodedAttrs,
-    encode_attr,
-    encode_graph,
-    encode_node,
-    read_attr,
-    read_graph,
-    read_node,
-    read_op_def,
-)
+from tfartifacts.formats.attr_values import encode_attr, read_attr
+from tfartifacts.formats.graph_def import encode_graph, read_graph
 from tfartifacts.formats.meta_graph import encode_meta_graph
+from tfartifacts.formats.node_def import EncodedAttrs, encode_node, read_node
+from tfartifacts.formats.op_defs import read_op_def
 from tfartifacts.formats.tensor_proto import EncodedTensor
 from tfartifacts.formats.wire import Message, put_bytes, put_text
 from tfartifacts.model.graphs import (

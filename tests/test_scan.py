@@ -35,8 +35,8 @@ from tfartifacts.checks.scan.payloads import Budget, packed_strings, search
 from tfartifacts.checks.scan.xla import look_at
 from tfartifacts.dtypes import STRING
 from tfartifacts.errors import FormatError, NameNotFoundError
-from tfartifacts.formats.graph_def import EncodedAttrs
 from tfartifacts.formats.mlir_bytecode import bytecode_strings
+from tfartifacts.formats.node_def import EncodedAttrs
 from tfartifacts.formats.tensor_proto import EncodedTensor
 from tfartifacts.formats.wire import put_bytes, put_integer, put_text, varint
 from tfartifacts.graphs.compatibility import VERSIONS, ops_of

@@ -10,7 +10,8 @@ from tests.fuzz.target import check_offset
 from tfartifacts.dtypes import STRING
 from tfartifacts.errors import FormatError, TfArtifactsError
 from tfartifacts.formats import schema, sniff
-from tfartifacts.formats.graph_def import EncodedAttrs, encode_attr, encode_graph, read_graph
+from tfartifacts.formats.attr_values import encode_attr
+from tfartifacts.formats.graph_def import encode_graph, read_graph
 from tfartifacts.formats.meta_graph import (
     encode_meta_graph,
     encode_variable_def,
@@ -18,6 +19,7 @@ from tfartifacts.formats.meta_graph import (
     read_variable_def,
     splice_meta_graph,
 )
+from tfartifacts.formats.node_def import EncodedAttrs
 from tfartifacts.formats.object_graph import read_object_graph
 from tfartifacts.formats.saved_model import (
     encode_saved_model,
@@ -209,7 +211,7 @@ def _examine_value(value: Any) -> None:
 
 
 def _reread(encoded: bytes) -> Any:
-    from tfartifacts.formats.graph_def import read_attr
+    from tfartifacts.formats.attr_values import read_attr
 
     return read_attr(Message(encoded))
 

@@ -27,7 +27,8 @@ from collections.abc import Mapping
 
 from tfartifacts.dtypes import dtype_from_number
 from tfartifacts.errors import FormatError
-from tfartifacts.formats.graph_def import EncodedOpDefs, encode_graph, read_graph
+from tfartifacts.formats.graph_def import encode_graph, read_graph
+from tfartifacts.formats.op_defs import EncodedOpDefs
 from tfartifacts.formats.shapes import read_partial_shape, write_shape
 from tfartifacts.formats.wire import (
     LENGTH_DELIMITED,

@@ -16,7 +16,7 @@ from tfartifacts.checks.scan.payloads import (
 )
 from tfartifacts.dtypes import STRING
 from tfartifacts.errors import FormatError, TfArtifactsError
-from tfartifacts.formats.graph_def import read_attr
+from tfartifacts.formats.attr_values import read_attr
 from tfartifacts.formats.tensor_proto import EncodedTensor
 from tfartifacts.formats.wire import Message
 from tfartifacts.graphs.edges import Edges, edges_of

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator
 
 from tfartifacts.checks.scan.capabilities import RULES
 from tfartifacts.errors import FormatError
-from tfartifacts.formats.graph_def import read_node
+from tfartifacts.formats.node_def import read_node
 from tfartifacts.formats.wire import LENGTH_DELIMITED, VARINT, fields, read_varint
 from tfartifacts.model.graphs import Node
 from tfartifacts.records import dataclass, field
