@@ -12,64 +12,23 @@ Source: tensorflow/core/framework/{graph,function}.proto.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import overload
 
 from tfartifacts.errors import FormatError, located
-from tfartifacts.formats.node_def import encode_node, read_node
+from tfartifacts.formats.encoded_nodes import EncodedNodes
+from tfartifacts.formats.node_check import MANY, worth_it
+from tfartifacts.formats.node_def import Span, encode_node
+from tfartifacts.formats.node_scan import scan_nodes
 from tfartifacts.formats.op_defs import read_op_def
 from tfartifacts.formats.versions import read_versions, write_versions
 from tfartifacts.formats.wire import (
-    LENGTH_DELIMITED,
     Message,
+    Part,
     put_bytes,
     put_message,
     put_text,
-    varint,
 )
 from tfartifacts.model.graphs import Function, Graph, Node, OpDef
 from tfartifacts.model.values import Buffer
-
-Span = tuple[int, int]
-
-
-class EncodedNodes(Sequence[Node]):
-    """The nodes of a graph or function where they stand in the file.
-
-    A Node is made when it is asked for, and again when it is asked for again: a graph of a
-    million nodes takes the room of its encoding.
-    """
-
-    __slots__ = ("_buffer", "_path", "_spans")
-
-    def __init__(self, buffer: Buffer, spans: Sequence[Span], path: str | None = None) -> None:
-        self._buffer = buffer
-        self._spans = spans
-        self._path = path
-
-    def __len__(self) -> int:
-        return len(self._spans)
-
-    @overload
-    def __getitem__(self, position: int) -> Node: ...
-    @overload
-    def __getitem__(self, position: slice) -> Sequence[Node]: ...
-    def __getitem__(self, position: int | slice) -> Node | Sequence[Node]:
-        if isinstance(position, slice):
-            return EncodedNodes(self._buffer, self._spans[position], self._path)
-        return read_node(self._buffer, *self._spans[position], self._path)
-
-    def __iter__(self) -> Iterator[Node]:
-        buffer, path = self._buffer, self._path
-        return (read_node(buffer, start, end, path) for start, end in self._spans)
-
-    def encoded(self, number: int) -> list[Buffer]:
-        """The nodes as fields of that number."""
-        view = memoryview(self._buffer)
-        tag = varint(number << 3 | LENGTH_DELIMITED)
-        pieces: list[Buffer] = []
-        for start, end in self._spans:
-            pieces += [tag + varint(end - start), view[start:end]]
-        return pieces
 
 
 class EncodedFunctions(Mapping[str, Function]):
@@ -85,7 +44,7 @@ class EncodedFunctions(Mapping[str, Function]):
     def __getitem__(self, name: str) -> Function:
         span = self._spans[name]
         with located(self._path):
-            return read_function(Message(self._buffer, *span), self._path)
+            return read_function(Part(self._buffer, *span), self._path)
 
     def __contains__(self, name: object) -> bool:
         return name in self._spans
@@ -109,23 +68,17 @@ class EncodedFunctions(Mapping[str, Function]):
 
 
 def read_graph(
-    message: Message,
+    part: Message | Part,
     op_defs: Mapping[str, OpDef] | None = None,
     path: str | None = None,
     notes: tuple[str, ...] = (),
 ) -> Graph:
     """The graph of a GraphDef message.
 
-    Every node's name, op, inputs and device is read once, so that they cannot fail later.
+    Every node is looked at once, so that its name, op, inputs and device cannot fail later.
     Raises FormatError with the byte offset.
     """
-    spans = message.spans(1)
-    buffer = message.buffer
-    for start, end in spans:
-        node = read_node(buffer, start, end)
-        if not node.name or not node.op:
-            missing = "an op" if node.name else "a name"
-            raise FormatError(f"found a node {node.name!r} without {missing}", offset=start)
+    table, message = scan_nodes(part.buffer, part.start, part.end, 1, part.depth)
     library = message.message(2)
     functions: Mapping[str, Function] = {}
     gradients: dict[str, str] = {}
@@ -134,14 +87,14 @@ def read_graph(
         functions = EncodedFunctions(library.buffer, _function_spans(library, repeated), path)
         gradients = {entry.text(1): entry.text(2) for entry in library.messages(2)}
     return Graph(
-        nodes=EncodedNodes(buffer, spans, path),
+        nodes=EncodedNodes(part.buffer, table, path),
         functions=functions,
         versions=read_versions(message.message(4)),
         op_defs={} if op_defs is None else op_defs,
         path=path,
         notes=notes,
         gradients=gradients,
-        unknown_fields=message.without(1, 2, 4),
+        unknown_fields=message.without(2, 4),
         library_unknown_fields=b"" if library is None else library.without(1, 2),
         repeated_functions=tuple(repeated),
     )
@@ -150,28 +103,32 @@ def read_graph(
 def _function_spans(library: Message, repeated: list[str]) -> dict[str, Span]:
     """Where the functions are, by name; names of several that differ are added to `repeated`."""
     spans: dict[str, Span] = {}
-    view = memoryview(library.buffer)
+    buffer = library.buffer
+    view = memoryview(buffer)
+    many = library.end - library.start > _LARGE_LIBRARY and worth_it(MANY)
     for start, end in library.spans(1):
-        function = Message(library.buffer, start, end, library.depth + 1)
+        _, function = scan_nodes(buffer, start, end, 3, library.depth + 1, many=many)
         signature = function.message(1)
-        if signature is None or not signature.text(1):
+        name = "" if signature is None else signature.text(1)
+        if not name:
             raise FormatError("found a function without a name", offset=start)
-        for node_span in function.spans(3):
-            read_node(library.buffer, *node_span)
-        name = signature.text(1)
         if name in spans and view[slice(*spans[name])] != view[start:end]:
             repeated.append(name)
         spans[name] = (start, end)
     return spans
 
 
-def read_function(message: Message, path: str | None = None) -> Function:
+_LARGE_LIBRARY = 1 << 22  # bytes; it has many nodes
+
+
+def read_function(part: Message | Part, path: str | None = None) -> Function:
+    table, message = scan_nodes(part.buffer, part.start, part.end, 3, part.depth)
     signature = read_op_def(message.message(1) or Message(b""))
     return Function(
         name=signature.name,
         inputs=signature.inputs,
         outputs=signature.outputs,
-        nodes=EncodedNodes(message.buffer, message.spans(3), path),
+        nodes=EncodedNodes(part.buffer, table, path),
         returns={key: entry.text(2) for key, entry in message.entries(4)},
         encoded=message.without(3),
     )

@@ -83,7 +83,7 @@ def read_meta_graph(
     collections = {key: _read_collection(entry.message(2)) for key, entry in message.entries(4)}
     asset_files = tuple(_read_asset_file(asset) for asset in message.messages(6))
     return MetaGraph(
-        graph=read_graph(message.message(2) or Message(b""), info.op_defs, path),
+        graph=read_graph(message.part(2), info.op_defs, path),
         info=info,
         signatures={key: read_signature(entry.message(2)) for key, entry in message.entries(5)},
         saver=None if saver is None else _read_saver(saver),

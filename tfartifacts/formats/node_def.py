@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from tfartifacts.dtypes import dtype_from_number
 from tfartifacts.errors import FormatError, located
 from tfartifacts.formats.attr_values import encode_attr, read_attr
 from tfartifacts.formats.tensor_proto import EncodedTensor
@@ -19,6 +20,7 @@ from tfartifacts.formats.wire import (
     put_bytes,
     put_entry,
     put_text,
+    read_varint,
     varint,
 )
 from tfartifacts.model.graphs import Node
@@ -29,7 +31,7 @@ Span = tuple[int, int]
 
 
 class EncodedAttrs(Mapping[str, Any]):
-    """A node's attributes; a value is decoded when it is asked for."""
+    """A node's attributes; where they are is found, and a value decoded, when it is asked for."""
 
     __slots__ = ("_base", "_buffer", "_index", "_path", "_spans")
 
@@ -37,22 +39,34 @@ class EncodedAttrs(Mapping[str, Any]):
         self, buffer: Buffer, spans: Sequence[Span], path: str | None = None, base: int = 0
     ) -> None:
         self._buffer = buffer
-        self._spans = spans
+        self._spans = spans  # of the map's entries
         self._path = path  # for errors: they are met long after the file was opened
         self._base = base  # where the buffer begins in the file
-        self._index: dict[str, Message] | None = None
+        self._index: dict[str, Span | Message] | None = None
 
-    def _values(self) -> dict[str, Message]:
+    def _values(self) -> dict[str, Span | Message]:
+        """Where the value of each attribute is; an entry that is out of the ordinary is itself."""
         if self._index is None:
-            entries = (Message(self._buffer, *span) for span in self._spans)
+            buffer = self._buffer
+            index: dict[str, Span | Message] = {}
             with located(self._path, self._base):
-                self._index = {entry.text(1): entry for entry in entries}
+                for start, end in self._spans:
+                    name, value = _read_entry(buffer, start, end)
+                    index[name] = value
+            self._index = index
         return self._index
 
     def __getitem__(self, name: str) -> Any:
-        entry = self._values()[name]
+        found = self._values()[name]
+        if isinstance(found, tuple):
+            start, end = found
+            if end - start == 2 and self._buffer[start] == _TYPE and self._buffer[start + 1] < 0x80:
+                number = self._buffer[start + 1]
+                return dtype_from_number(number) if number else None
         with located(self._path, self._base):
-            encoded = entry.message(2)
+            encoded = (
+                Message(self._buffer, *found) if isinstance(found, tuple) else found.message(2)
+            )
             value = None if encoded is None else read_attr(encoded)
         # A tensor is decoded later still.
         return replace(value, path=self._path) if isinstance(value, EncodedTensor) else value
@@ -80,11 +94,9 @@ class EncodedAttrs(Mapping[str, Any]):
 
     def only(self, names: Collection[str]) -> EncodedAttrs:
         """The attributes of these names; the others are left out."""
-        spans = [span for name, span in self._entries() if name in names]
+        entries = ((Message(self._buffer, *span).text(1), span) for span in self._spans)
+        spans = [span for name, span in entries if name in names]
         return EncodedAttrs(self._buffer, spans, self._path, self._base)
-
-    def _entries(self) -> Iterator[tuple[str, Span]]:
-        return ((Message(self._buffer, *span).text(1), span) for span in self._spans)
 
     def encoded(self) -> list[Buffer]:
         """The map's entries, as they stand in the file."""
@@ -94,60 +106,146 @@ class EncodedAttrs(Mapping[str, Any]):
         return pieces
 
 
+_TYPE = 6 << 3  # the tag of a type, the value that most attributes have
+
+
+def _read_entry(buffer: Buffer, start: int, end: int) -> tuple[str, Span | Message]:
+    """An attribute's name, and where its value is; a Message where it is not written as usual."""
+    key_end = start + 2 + buffer[start + 1] if end - start > 2 else end
+    value = key_end + 2
+    if key_end + 1 < end and buffer[start] == 0x0A and buffer[key_end] == 0x12:
+        length = buffer[key_end + 1]
+        if length >= 0x80:
+            length, value = read_varint(buffer, key_end + 1, end)
+        if buffer[start + 1] < 0x80 and value + length == end:
+            try:
+                return str(buffer[start + 2 : key_end], "utf-8"), (value, end)
+            except UnicodeDecodeError:
+                pass  # told by the message's reader
+    entry = Message(buffer, start, end)
+    return entry.text(1), entry
+
+
+class NodeFields:
+    """The fields of one NodeDef, found by a single scan.
+
+    `is_usual`: fields 1 to 5 alone, in their order, name, op and device at most once; `read_tail`
+    then finds the same. Raises FormatError with its offset in the buffer.
+    """
+
+    __slots__ = ("attrs", "device", "inputs", "is_usual", "name", "op", "unknown")
+
+    def __init__(self, buffer: Buffer, start: int, end: int) -> None:
+        self.name = self.op = self.device = ""
+        self.inputs: list[str] = []
+        self.attrs: list[Span] = []
+        self.unknown: list[bytes] = []
+        self.is_usual = True
+        position = start
+        before = 0
+        try:
+            while position < end:
+                # Fields 1 to 5 with a length below 128 are the rule.
+                tag = buffer[position]
+                length = buffer[position + 1]
+                if tag in _NODE_TAGS and length < 0x80:
+                    payload = position + 2
+                    field_end = payload + length
+                    if field_end > end:
+                        raise FormatError(
+                            "found a field that reaches past its node", offset=position
+                        )
+                else:
+                    number, wire_type, _, field_start, payload, field_end = next(
+                        fields(buffer, position, end)
+                    )
+                    # A tag can be written in more bytes than it needs.
+                    self.is_usual = self.is_usual and tag in _NODE_TAGS
+                    tag = number << 3 | wire_type
+                    if tag not in _NODE_TAGS:
+                        self.unknown.append(bytes(buffer[field_start:field_end]))
+                        self.is_usual = False
+                        position = field_end
+                        continue
+                if tag <= before and (tag < before or tag not in _REPEATED_TAGS):
+                    self.is_usual = False
+                before = tag
+                if tag == 0x2A:
+                    self.attrs.append((payload, field_end))
+                else:
+                    text = str(buffer[payload:field_end], "utf-8")
+                    if tag == 0x0A:
+                        self.name = text
+                    elif tag == 0x12:
+                        self.op = text
+                    elif tag == 0x1A:
+                        self.inputs.append(text)
+                    else:
+                        self.device = text
+                position = field_end
+        except UnicodeDecodeError as error:
+            raise FormatError(
+                "found a name that is not UTF-8 in a node", offset=payload + error.start
+            ) from None
+        except IndexError:
+            raise FormatError("found the end, expected more of a node", offset=position) from None
+
+
+_NODE_TAGS = frozenset((0x0A, 0x12, 0x1A, 0x22, 0x2A))
+_REPEATED_TAGS = frozenset((0x1A, 0x2A))
+_TAIL_TAGS = frozenset((0x1A, 0x22))
+
+
 def read_node(buffer: Buffer, start: int, end: int, path: str | None = None) -> Node:
     """One NodeDef; `path` is for errors of its attributes.
 
     Raises FormatError with its offset in the buffer.
     """
-    name = op = device = ""
+    found = NodeFields(buffer, start, end)
+    attrs = EncodedAttrs(buffer, found.attrs, path)
+    unknown = b"".join(found.unknown)
+    return Node(found.name, found.op, tuple(found.inputs), found.device, attrs, unknown)
+
+
+def read_tail(buffer: Buffer, start: int, end: int) -> tuple[tuple[str, ...], str, int]:
+    """Inputs, device and where what follows starts, of a node in usual form (node_check)."""
+    position = _after(buffer, _after(buffer, start))
     inputs: list[str] = []
-    attrs: list[Span] = []
-    unknown: list[bytes] = []
-    position = start
-    try:
-        while position < end:
-            # Fields 1 to 5 with a length below 128 are the rule; the loop spends its time here.
-            tag = buffer[position]
-            length = buffer[position + 1]
-            if tag in _NODE_TAGS and length < 0x80:
-                payload = position + 2
-                field_end = payload + length
-                if field_end > end:
-                    raise FormatError("found a field that reaches past its node", offset=position)
-            else:
-                number, wire_type, _, field_start, payload, field_end = next(
-                    fields(buffer, position, end)
-                )
-                tag = number << 3 | wire_type
-                if tag not in _NODE_TAGS:
-                    unknown.append(bytes(buffer[field_start:field_end]))
-                    position = field_end
-                    continue
-            if tag == 0x2A:
-                attrs.append((payload, field_end))
-            else:
-                text = str(buffer[payload:field_end], "utf-8")
-                if tag == 0x0A:
-                    name = text
-                elif tag == 0x12:
-                    op = text
-                elif tag == 0x1A:
-                    inputs.append(text)
-                else:
-                    device = text
-            position = field_end
-    except UnicodeDecodeError as error:
-        raise FormatError(
-            "found a name that is not UTF-8 in a node", offset=payload + error.start
-        ) from None
-    except IndexError:
-        raise FormatError("found the end, expected more of a node", offset=position) from None
-    return Node(
-        name, op, tuple(inputs), device, EncodedAttrs(buffer, attrs, path), b"".join(unknown)
-    )
+    device = ""
+    while position < end and (tag := buffer[position]) in _TAIL_TAGS:
+        payload = position + 2
+        length = buffer[position + 1]
+        if length >= 0x80:
+            length, payload = read_varint(buffer, position + 1, end)
+        position = payload + length
+        text = str(buffer[payload:position], "utf-8")
+        if tag == 0x1A:
+            inputs.append(text)
+        else:
+            device = text
+    return tuple(inputs), device, position
 
 
-_NODE_TAGS = frozenset((0x0A, 0x12, 0x1A, 0x22, 0x2A))
+def attr_spans(buffer: Buffer, start: int, end: int) -> tuple[list[Span], int]:
+    """Where the attributes are of a node in usual form, and where what follows them starts."""
+    spans = []
+    while start < end and buffer[start] == 0x2A:
+        payload = start + 2
+        length = buffer[start + 1]
+        if length >= 0x80:
+            length, payload = read_varint(buffer, start + 1, end)
+        start = payload + length
+        spans.append((payload, start))
+    return spans, start
+
+
+def _after(buffer: Buffer, position: int) -> int:
+    """Where a length-delimited field with a tag of one byte ends."""
+    length = buffer[position + 1]
+    if length < 0x80:
+        return position + 2 + length
+    length, payload = read_varint(buffer, position + 1, len(buffer))
+    return payload + length
 
 
 def encode_node(node: Node) -> list[Buffer]:

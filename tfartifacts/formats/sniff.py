@@ -19,6 +19,7 @@ from tfartifacts.formats.wire import (
     Message,
     fields,
 )
+from tfartifacts.model.values import Buffer
 from tfartifacts.records import dataclass
 
 HEAD_SIZE = 1024  # bytes that tell what is not ours
@@ -74,7 +75,7 @@ def table_kind(source: Source) -> str:
     return "V2"
 
 
-def text_content(data: bytes) -> Content | None:
+def text_content(data: Buffer) -> Content | None:
     """Which message a text file holds, by its first field; None if it is no text of ours."""
     match = _FIRST_FIELD.match(data[: 1 << 16])
     kind = _TEXT_FIELDS.get(match[1]) if match else None
@@ -83,7 +84,7 @@ def text_content(data: bytes) -> Content | None:
     return Content(kind, is_text=True) if kind else None
 
 
-def binary_content(data: bytes) -> Content | None:
+def binary_content(data: Buffer) -> Content | None:
     """Which message a binary file holds; None if it has the structure of none of ours."""
     for kind, looks_right in (
         ("SavedModel", _looks_like_saved_model),
@@ -95,7 +96,7 @@ def binary_content(data: bytes) -> Content | None:
     return None
 
 
-def _first_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def _first_fields(data: Buffer, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Number, wire type and payload of a message's fields as far as they parse."""
     try:
         for number, wire_type, _, _, payload, field_end in fields(data, start, end):
@@ -104,7 +105,7 @@ def _first_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int,
         return
 
 
-def _looks_like_node(data: bytes, start: int, end: int) -> bool:
+def _looks_like_node(data: Buffer, start: int, end: int) -> bool:
     texts = {
         number: (payload, field_end)
         for number, wire_type, payload, field_end in _first_fields(data, start, end)
@@ -113,7 +114,7 @@ def _looks_like_node(data: bytes, start: int, end: int) -> bool:
     return len(texts) == 2 and _OP_NAME.fullmatch(data, *texts[2]) is not None
 
 
-def _looks_like_graph(data: bytes, start: int, end: int) -> bool:
+def _looks_like_graph(data: Buffer, start: int, end: int) -> bool:
     found = False
     for number, wire_type, payload, field_end in _first_fields(data, start, end):
         expected = VARINT if number == 3 else LENGTH_DELIMITED
@@ -126,7 +127,7 @@ def _looks_like_graph(data: bytes, start: int, end: int) -> bool:
     return found and end > start
 
 
-def _looks_like_meta_graph(data: bytes, start: int, end: int) -> bool:
+def _looks_like_meta_graph(data: Buffer, start: int, end: int) -> bool:
     found = 0
     for number, wire_type, payload, field_end in _first_fields(data, start, end):
         if not 1 <= number <= 7 or wire_type != LENGTH_DELIMITED:
@@ -142,7 +143,7 @@ def _looks_like_meta_graph(data: bytes, start: int, end: int) -> bool:
     return found > 0
 
 
-def _looks_like_saved_model(data: bytes, start: int, end: int) -> bool:
+def _looks_like_saved_model(data: Buffer, start: int, end: int) -> bool:
     seen_version = False
     for number, wire_type, payload, field_end in _first_fields(data, start, end):
         if number == 1 and wire_type == VARINT:
@@ -155,7 +156,7 @@ def _looks_like_saved_model(data: bytes, start: int, end: int) -> bool:
     return seen_version and end - start < 12
 
 
-def is_blank_text(data: bytes) -> bool:
+def is_blank_text(data: Buffer) -> bool:
     """Nothing but white space and comments: an empty message to a text parser."""
     return len(data) < 1 << 16 and _COMMENTS_OR_BLANK.match(data) is not None
 
@@ -239,7 +240,7 @@ def looks_like_cut_table(head: bytes) -> bool:
     return head[3:4] in (b"\x08", b"\x0a") or (head[2] >= 0x80 and head[4:5] == b"\x0a")
 
 
-def is_message(data: bytes) -> bool:
+def is_message(data: Buffer) -> bool:
     """Whether the bytes parse as some protobuf message."""
     try:
         Message(data)

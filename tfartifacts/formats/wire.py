@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from tfartifacts.errors import FormatError
 from tfartifacts.model.values import Buffer
@@ -26,7 +27,7 @@ MAX_DEPTH = 100  # levels of messages, the limit of protobuf's parsers
 
 # Fields that a message may have: so many, and one for so many bytes. Where each is takes far more
 # room than the two bytes it may consist of.
-_FIELDS, _BYTES_OF_FIELD = 1 << 18, 8
+_FIELDS, BYTES_OF_FIELD = 1 << 18, 8
 
 VARINT, FIXED64, LENGTH_DELIMITED, GROUP_START, GROUP_END, FIXED32 = range(6)
 
@@ -92,8 +93,17 @@ def fields(buffer: Buffer, position: int, end: int) -> Iterator[Field]:
 def _at_most(scanned: Iterator[Field], most: int) -> Iterator[Field]:
     for number, field in enumerate(scanned):
         if number == most:
-            raise FormatError(f"found more than {most} fields in a message", offset=field[3])
+            raise too_many_fields(most, field[3])
         yield field
+
+
+def most_fields(start: int, end: int) -> int:
+    """How many fields a message of that extent may have."""
+    return _FIELDS + (end - start) // BYTES_OF_FIELD
+
+
+def too_many_fields(most: int, offset: int) -> FormatError:
+    return FormatError(f"found more than {most} fields in a message", offset=offset)
 
 
 def _skip_group(buffer: Buffer, position: int, end: int, number: int) -> int:
@@ -115,16 +125,31 @@ def _skip_group(buffer: Buffer, position: int, end: int, number: int) -> int:
     return position
 
 
+class Part(NamedTuple):
+    """Where a message is that has not been looked at: one that a reader of its own scans."""
+
+    buffer: Buffer
+    start: int
+    end: int
+    depth: int = 0
+
+
 class Message:
     """The fields of one message, found by a single scan; each is decoded when asked for.
 
-    `start` and `end` bound it in `buffer`. `depth` counts the messages around it.
+    `start` and `end` bound it in `buffer`. `depth` counts the messages around it. `scanned` are
+    its fields if they are known already, or those that are wanted.
     """
 
     __slots__ = ("_fields", "buffer", "depth", "end", "start")
 
     def __init__(
-        self, buffer: Buffer, start: int = 0, end: int | None = None, depth: int = 0
+        self,
+        buffer: Buffer,
+        start: int = 0,
+        end: int | None = None,
+        depth: int = 0,
+        scanned: Iterable[Field] | None = None,
     ) -> None:
         if depth > MAX_DEPTH:
             raise FormatError(f"found messages nested more than {MAX_DEPTH} deep", offset=start)
@@ -133,9 +158,10 @@ class Message:
         self.end = len(buffer) if end is None else end
         self.depth = depth
         found: dict[int, list[Field]] = {}
-        scanned = fields(buffer, start, self.end)
-        if self.end - start > 2 * _FIELDS:
-            scanned = _at_most(scanned, _FIELDS + (self.end - start) // _BYTES_OF_FIELD)
+        if scanned is None:
+            scanned = fields(buffer, start, self.end)
+            if self.end - start > 2 * _FIELDS:
+                scanned = _at_most(scanned, most_fields(start, self.end))
         for field in scanned:
             found.setdefault(field[0], []).append(field)
         self._fields = found
@@ -273,6 +299,14 @@ class Message:
             return parts[0]
         # Each part is a whole message: one that is cut must not borrow from the next.
         return Message(b"".join(self.all_bytes(number)), depth=self.depth + 1)
+
+    def part(self, number: int) -> Part:
+        """As `message`, not scanned; empty where there is none."""
+        spans = self.spans(number)
+        if len(spans) == 1:
+            return Part(self.buffer, *spans[0], self.depth + 1)
+        merged = b"".join(self.all_bytes(number))
+        return Part(merged, 0, len(merged), self.depth + 1)
 
     def merged(self, number: int) -> bytes:
         """A singular message as it is encoded; several of them one after the other."""

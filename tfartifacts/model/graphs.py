@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import name_not_found
+from tfartifacts.model.unread import ReadInSteps
 from tfartifacts.model.values import PartialShape, Shape
 from tfartifacts.records import dataclass, field
 
@@ -92,7 +93,7 @@ AttrValue = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class Node(ReadInSteps):
     """One operation of a graph (node_def.proto).
 
     `inputs` are as written in the file: `node` or `node:1` for a tensor, `^node` for a control
@@ -106,6 +107,28 @@ class Node:
     device: str = ""
     attrs: Mapping[str, AttrValue] = field(default_factory=dict)
     unknown_fields: bytes = b""
+
+
+def node_names(nodes: Sequence[Node]) -> Sequence[str]:
+    """The nodes' names; of nodes that were read they are at hand."""
+    names: Sequence[str] | None = getattr(nodes, "names", None)
+    return [node.name for node in nodes] if names is None else names
+
+
+def node_ops(nodes: Sequence[Node]) -> Sequence[str]:
+    """The nodes' ops, as node_names."""
+    ops: Sequence[str] | None = getattr(nodes, "ops", None)
+    return [node.op for node in nodes] if ops is None else ops
+
+
+def positions_of(names: Sequence[str]) -> dict[str, int]:
+    """The position of each name; of several that are equal, the first."""
+    positions = dict(zip(names, range(len(names)), strict=True))
+    if len(positions) < len(names):
+        positions = {}
+        for position, name in enumerate(names):
+            positions.setdefault(name, position)
+    return positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,10 +287,11 @@ class Graph:
 
     @cached_property
     def _positions(self) -> dict[str, int]:
-        positions: dict[str, int] = {}
-        for position, node in enumerate(self.nodes):
-            positions.setdefault(node.name, position)
-        return positions
+        return positions_of(node_names(self.nodes))
+
+    def names_and_ops(self) -> Iterator[tuple[str, str]]:
+        """Name and op of each node, in file order: all that most questions need, and quickest."""
+        return zip(node_names(self.nodes), node_ops(self.nodes), strict=True)
 
     def tensor(self, name: str) -> TensorInfo:
         """Type and shape of a tensor, such as `myInput:0` (`myInput` means the same).

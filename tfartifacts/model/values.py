@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from tfartifacts.dtypes import DType
 from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
+    from mmap import mmap
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 PartialShape = tuple[int | None, ...] | None  # None inside: unknown size; None: unknown rank
-Buffer = bytes | bytearray | memoryview
+Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap"
 DTypeLike = str | DType  # TensorFlow's name of a type, or the type
 
 T = TypeVar("T")

@@ -22,12 +22,14 @@ from tfartifacts.formats import sniff
 from tfartifacts.formats.checkpoint_state import STATE_FILE
 from tfartifacts.formats.graph_def import read_graph
 from tfartifacts.formats.meta_graph import read_meta_graph
-from tfartifacts.formats.wire import Message
+from tfartifacts.formats.wire import Message, Part
 from tfartifacts.model.checkpoints import File
 from tfartifacts.model.graphs import Graph
 from tfartifacts.model.saved_models import MetaGraph
+from tfartifacts.model.values import Buffer
 from tfartifacts.opening.prefixes import META_SUFFIX, checkpoint_exists
 from tfartifacts.storage.files import read_file
+from tfartifacts.storage.mapping import read_or_map
 
 if TYPE_CHECKING:
     from tfartifacts.formats.sniff import Content
@@ -35,14 +37,14 @@ if TYPE_CHECKING:
 MAX_MESSAGE = (1 << 31) - 1  # bytes; protobuf has none that is larger
 
 
-def read_content(path: str, file: File) -> tuple[bytes, Content]:
+def read_content(path: str, file: File) -> tuple[Buffer, Content]:
     """The bytes of a file that is no table, and which message they hold.
 
     Raises NotThisFormatError for what is none of ours, FormatError for what looks damaged.
     """
     if file.size > MAX_MESSAGE:
         raise _too_large(path, file)
-    data = read_file(path)
+    data = read_or_map(path)
     if os.path.basename(path) == STATE_FILE and sniff.is_blank_text(data) and data:
         raise FormatError("found no paths in the state file", path=path, offset=0)
     content = sniff.text_content(data) or sniff.binary_content(data)
@@ -51,27 +53,32 @@ def read_content(path: str, file: File) -> tuple[bytes, Content]:
     return data, content
 
 
-def graph_or_meta_graph(path: str, data: bytes, content: Content) -> Graph | MetaGraph:
-    message = parse_message(path, data, content)
+def graph_or_meta_graph(path: str, data: Buffer, content: Content) -> Graph | MetaGraph:
+    encoded = _encoded(path, data, content)
     notes: tuple[str, ...] = ()
     if os.path.basename(path) in layout.FILES:
         notes = (f"a {content.kind} that is named {os.path.basename(path)}: no SavedModel",)
     with reading(path, content):
         if content.kind == "GraphDef":
-            return read_graph(message, path=path, notes=notes)
+            return read_graph(Part(encoded, 0, len(encoded)), path=path, notes=notes)
         prefix = path.removesuffix(META_SUFFIX)
         beside = prefix if path.endswith(META_SUFFIX) and checkpoint_exists(prefix) else None
-        return read_meta_graph(message, path, beside, notes)
+        return read_meta_graph(Message(encoded), path, beside, notes)
 
 
-def parse_message(path: str, data: bytes, content: Content) -> Message:
+def parse_message(path: str, data: Buffer, content: Content) -> Message:
+    with located(path):
+        return Message(_encoded(path, data, content))
+
+
+def _encoded(path: str, data: Buffer, content: Content) -> Buffer:
+    """The message in binary."""
     if not content.is_text:
-        with located(path):
-            return Message(data)
+        return data
     from tfartifacts.formats.schema import text_to_binary
 
     with located(path):
-        return Message(text_to_binary(content.kind, data))
+        return text_to_binary(content.kind, bytes(data))
 
 
 @contextmanager
@@ -98,14 +105,14 @@ def _too_large(path: str, file: File) -> TfArtifactsError:
     )
 
 
-def _not_ours(path: str, data: bytes) -> TfArtifactsError:
+def _not_ours(path: str, data: Buffer) -> TfArtifactsError:
     name = os.path.basename(path)
     if name in ("keras_metadata.pb", "fingerprint.pb", "saved_model_debug_info.pb"):
         return NotThisFormatError(
             f"found {name}, a part of a SavedModel; pass its folder", path=path
         )
-    foreign = sniff.describe_foreign(data[: sniff.HEAD_SIZE], len(data))
-    if sniff.looks_like_cut_table(data[:16]):
+    foreign = sniff.describe_foreign(bytes(data[: sniff.HEAD_SIZE]), len(data))
+    if sniff.looks_like_cut_table(bytes(data[:16])):
         return FormatError(
             "found the beginning of a checkpoint's table but not its end; the file is truncated",
             path=path,
@@ -130,7 +137,7 @@ def _not_ours(path: str, data: bytes) -> TfArtifactsError:
     )
 
 
-def _damaged_message(path: str, data: bytes) -> FormatError:
+def _damaged_message(path: str, data: Buffer) -> FormatError:
     """Where a file that is named as a graph stops being a protobuf message."""
     try:
         Message(data)
@@ -139,7 +146,7 @@ def _damaged_message(path: str, data: bytes) -> FormatError:
     return FormatError("found no graph", path=path, offset=0)
 
 
-def _is_text(data: bytes) -> bool:
+def _is_text(data: Buffer) -> bool:
     head = data[: sniff.HEAD_SIZE]
     try:
         # A character may be cut in two by the end of the head.

@@ -16,6 +16,7 @@ from tfartifacts.formats import saved_model as layout
 from tfartifacts.formats.bundle_entries import index_file
 from tfartifacts.model.checkpoints import File
 from tfartifacts.model.saved_models import Asset, MetaGraph, SavedModel
+from tfartifacts.model.values import Buffer
 from tfartifacts.opening.checkpoints import open_checkpoint
 from tfartifacts.opening.messages import parse_message, reading
 from tfartifacts.opening.prefixes import checkpoint_exists, listing, prefixes_in
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _FLAT_NAMES = ("variables", "saved_model_variables")
 
 
-def read_folder(path: str, file: File, data: bytes, content: Content) -> SavedModel:
+def read_folder(path: str, file: File, data: Buffer, content: Content) -> SavedModel:
     """The SavedModel of a `saved_model.pb` that was read, with what lies beside it."""
     saved_model = read_without_variables(path, file, data, content)
     prefix, notes = find_variables(os.path.dirname(path), saved_model.meta_graphs)
@@ -41,7 +42,7 @@ def read_folder(path: str, file: File, data: bytes, content: Content) -> SavedMo
     return replace(saved_model, checkpoint=checkpoint, notes=notes)
 
 
-def read_without_variables(path: str, file: File, data: bytes, content: Content) -> SavedModel:
+def read_without_variables(path: str, file: File, data: Buffer, content: Content) -> SavedModel:
     """As read_folder, but its variables are not looked for."""
     message = parse_message(path, data, content)
     with reading(path, content):

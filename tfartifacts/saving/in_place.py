@@ -17,7 +17,7 @@ from tfartifacts.saving.leftovers import clear_place
 from tfartifacts.saving.plans import Message, Saved
 from tfartifacts.saving.sources import refuse_changed
 from tfartifacts.saving.staging import check_message
-from tfartifacts.storage.files import read_file
+from tfartifacts.storage.mapping import read_or_map
 from tfartifacts.storage.publishing import Steps
 from tfartifacts.storage.temporary import staging_folder
 from tfartifacts.storage.writing import copy_mode, sync_folder, write_file
@@ -43,9 +43,9 @@ def rewrite(edited: SavedModel, *, dry_run: bool = False) -> Saved:
         for name in (layout.FINGERPRINT_FILE, SAVED_MODEL_MANIFEST)
         if os.path.lexists(path := os.path.join(edited.path, *name.split("/")))
     ]
-    data = read_file(source)
+    data = read_or_map(source)
     if is_text:
-        data = text_to_binary("SavedModel", data)
+        data = text_to_binary("SavedModel", bytes(data))
     with located(source):
         message = Message(
             layout.splice_saved_model(Encoded(data), edited),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from tfartifacts.errors import ConversionError, WriteError
 from tfartifacts.formats.bundle_writing import bundle_files, bundle_sizes
@@ -52,7 +53,7 @@ class Message:
     """The bytes of a file in pieces, and the reader that must accept them."""
 
     pieces: Sequence[Buffer]
-    read: Callable[[bytes], object]
+    read: Callable[[Any], object]  # takes a Buffer
 
     @property
     def size(self) -> int:

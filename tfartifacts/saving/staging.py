@@ -20,7 +20,8 @@ from tfartifacts.records import dataclass
 from tfartifacts.saving.metering import Meter
 from tfartifacts.saving.plans import Message, Options, Plan
 from tfartifacts.saving.sources import refuse_changed
-from tfartifacts.storage.files import describe_file, read_file, stream_range
+from tfartifacts.storage.files import describe_file, stream_range
+from tfartifacts.storage.mapping import let_go, read_or_map
 from tfartifacts.storage.writing import batched, link_file, make_folder, new_file
 
 
@@ -93,12 +94,14 @@ def _write_and_check(plan: Plan, folder: str, options: Options) -> tuple[str, ..
 
 def check_message(path: str, message: Message) -> None:
     """Compare a message's file with what was to be written, and read it as anyone would."""
-    data = read_file(path)
+    data = read_or_map(path)
     end = 0
-    for batch in batched(message.pieces):
+    for number, batch in enumerate(batched(message.pieces)):
         begin, end = end, end + len(batch)
         if data[begin:end] != batch:
             raise FormatError("found other bytes than were written", path=path, offset=begin)
+        if number % 8 == 0:
+            let_go(data)
     if end != len(data):
         raise FormatError("found more bytes than were written", path=path, offset=end)
     with located(path):

@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 from tfartifacts.errors import WriteError
 from tfartifacts.model.values import Buffer, Sink
 from tfartifacts.storage.files import opened
+from tfartifacts.storage.mapping import let_go
 
 _FICLONE = 0x40049409  # linux/fs.h, _IOW(0x94, 9, int)
 
 _BATCH = 1 << 20  # bytes of small pieces that are written at once
+_PARTS_KEPT = 4  # batches of a mapped file that may be in memory
 # Bytes given to the system at a time. Linux makes room in its cache in runs as long as a write: of
 # 1 MiB (ext4, Linux 6.18, memory in use) that took up to five times as long as of 512 KiB or less.
 _PIECE = 1 << 18
@@ -82,21 +84,32 @@ def write_file(path: str, pieces: Sequence[Buffer]) -> None:
             sink.write(batch)
 
 
-def batched(pieces: Sequence[Buffer]) -> Iterator[bytes]:
-    """The same bytes in fewer pieces.
+def batched(pieces: Sequence[Buffer]) -> Iterator[Buffer]:
+    """The same bytes in pieces of some size, neither tiny nor large.
 
-    A graph comes in pieces of some bytes: one call for each would take longer than the rest.
+    A graph comes in pieces of some bytes, for each of which a call would take longer than the rest,
+    and in one of its whole file, of which no more than a part shall be in memory at a time.
     """
     batch: list[Buffer] = []
     size = 0
     for piece in pieces:
-        batch.append(piece)
-        size += len(piece)
-        if size >= _BATCH:
+        if len(piece) < _BATCH:
+            batch.append(piece)
+            size += len(piece)
+        if size >= _BATCH or (batch and len(piece) >= _BATCH):
             yield b"".join(batch)
             batch, size = [], 0
+        if len(piece) >= _BATCH:
+            yield from _parts(memoryview(piece))
     if batch:
         yield b"".join(batch)
+
+
+def _parts(view: memoryview) -> Iterator[memoryview]:
+    for number, start in enumerate(range(0, len(view), _BATCH), 1):
+        yield view[start : start + _BATCH]
+        if number % _PARTS_KEPT == 0:
+            let_go(view)
 
 
 def link_file(source: str, path: str, *, hard: bool) -> str:

@@ -1,0 +1,121 @@
+"""The nodes of a graph or function where they stand in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, overload
+
+from tfartifacts.errors import located
+from tfartifacts.formats.node_def import EncodedAttrs, NodeFields, Span, attr_spans, read_tail
+from tfartifacts.formats.node_scan import NodeTable, Run, payload_of
+from tfartifacts.formats.wire import LENGTH_DELIMITED, varint
+from tfartifacts.model.graphs import Node
+from tfartifacts.model.unread import unread_node, unread_nodes
+from tfartifacts.model.values import Buffer
+
+
+class EncodedNodes(Sequence[Node]):
+    """Nodes that were checked, but only whose names and ops were kept.
+
+    A Node is made when it is asked for, and again when it is asked for again; it reads the rest
+    from here. A graph of a million nodes takes the room of its encoding and of its names.
+    """
+
+    __slots__ = ("_base", "_buffer", "_path", "_table")
+
+    def __init__(
+        self, buffer: Buffer, table: NodeTable, path: str | None = None, base: int = 0
+    ) -> None:
+        self._buffer = buffer
+        self._table = table
+        self._path = path  # for errors of attributes
+        self._base = base  # where the buffer begins in the file
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, position: int) -> Node: ...
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[Node]: ...
+    def __getitem__(self, position: int | slice) -> Node | Sequence[Node]:
+        table = self._table
+        if isinstance(position, slice):
+            part = NodeTable(
+                table.positions[position],
+                table.names[position],
+                table.ops[position],
+                table.usual[position],
+            )
+            return EncodedNodes(self._buffer, part, self._path, self._base)
+        if position < 0:
+            position += len(table)
+        return unread_node(Node, table.names[position], table.ops[position], self, position)
+
+    def __iter__(self) -> Iterator[Node]:
+        return unread_nodes(Node, self._table.names, self._table.ops, self)
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self._table.names
+
+    @property
+    def ops(self) -> Sequence[str]:
+        return self._table.ops
+
+    def inputs_and_device(self, position: int) -> tuple[tuple[str, ...], str]:
+        table = self._table
+        start, end = payload_of(self._buffer, table.positions[position])
+        with located(self._path, self._base):
+            if table.usual[position]:
+                inputs, device, _ = read_tail(self._buffer, start, end)
+                return inputs, device
+            node = NodeFields(self._buffer, start, end)
+        return tuple(node.inputs), node.device
+
+    def attrs_and_unknown_fields(self, position: int) -> tuple[Mapping[str, Any], bytes]:
+        table = self._table
+        start, end = payload_of(self._buffer, table.positions[position])
+        with located(self._path, self._base):
+            if table.usual[position]:
+                *_, first = read_tail(self._buffer, start, end)
+                spans, last = attr_spans(self._buffer, first, end)
+                unknown = bytes(self._buffer[last:end])
+            else:
+                node = NodeFields(self._buffer, start, end)
+                spans, unknown = node.attrs, b"".join(node.unknown)
+        return EncodedAttrs(self._buffer, spans, self._path, self._base), unknown
+
+    def encoded(self, number: int) -> list[Buffer]:
+        """The nodes as fields of that number."""
+        table = self._table
+        view = memoryview(self._buffer)
+        if table.number == number:
+            return [view[start:end] for start, end in _joined(table.runs)]
+        tag = varint(number << 3 | LENGTH_DELIMITED)
+        pieces: list[Buffer] = []
+        for position in table.positions:
+            start, end = payload_of(self._buffer, position)
+            pieces += [tag + varint(end - start), view[start:end]]
+        return pieces
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The buffer is the whole file's: nodes are pickled with their own part of it.
+        table = self._table
+        first = min(table.positions, default=0)
+        last = max((payload_of(self._buffer, last)[1] for last in table.positions[-1:]), default=0)
+        positions = [position - first for position in table.positions]
+        own = NodeTable(positions, table.names, table.ops, table.usual)
+        buffer = bytes(self._buffer[first:last])
+        return EncodedNodes, (buffer, own, self._path, self._base + first)
+
+
+def _joined(runs: Iterable[Run]) -> list[Span]:
+    """Where the runs are, those that touch as one."""
+    spans: list[Span] = []
+    for run in runs:
+        if spans and spans[-1][1] == run.start:
+            spans[-1] = (spans[-1][0], run.end)
+        else:
+            spans.append((run.start, run.end))
+    return spans

@@ -1,0 +1,209 @@
+"""Where the nodes of a graph or function lie, with their names and ops.
+
+A graph may have a million nodes: they are told apart by one loop over their lengths, and checked a
+run at a time (node_check) or one by one. What is large in a node, its constant, is not looked at.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from tfartifacts.errors import FormatError
+from tfartifacts.formats.node_check import names_and_ops, worth_it
+from tfartifacts.formats.node_def import NodeFields, Span
+from tfartifacts.formats.wire import (
+    BYTES_OF_FIELD,
+    LENGTH_DELIMITED,
+    Field,
+    Message,
+    fields,
+    most_fields,
+    read_varint,
+    too_many_fields,
+)
+from tfartifacts.model.values import Buffer
+from tfartifacts.records import dataclass
+from tfartifacts.storage.mapping import let_go
+
+_AT_ONCE = 1 << 16  # bytes of nodes; what is made of them fits where the last ones were
+_FEW = 32  # nodes; a run of fewer is looked at one by one
+_IN_MEMORY = 1 << 25  # bytes of a mapped file
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Nodes whose fields touch: the first, the one after the last; the start and end of all."""
+
+    first: int
+    last: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTable:
+    """Where the field of each node starts, what it is called, which are in usual form.
+
+    Positions are in an array of numbers of 64 bits: a list of spans would take twenty times the
+    room. The runs hold all of them, in order; `number` is that of the fields.
+    """
+
+    positions: Sequence[int]
+    names: list[str]
+    ops: list[str]
+    usual: bytearray
+    runs: tuple[Run, ...] = ()
+    number: int = 0
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+def scan_nodes(
+    buffer: Buffer, start: int, end: int, number: int, depth: int = 0, *, many: bool = False
+) -> tuple[NodeTable, Message]:
+    """The nodes of a message, fields of that number, and the message of its other fields.
+
+    `many`: it is one of those that together hold many nodes. Raises FormatError with the byte
+    offset for a node that is damaged or lacks a name or an op.
+    """
+    with _without_collecting():
+        found = _Finder(buffer, start, end, number)
+        found.find()
+        positions = found.positions
+        usual = bytearray(len(positions))
+        table = NodeTable(positions, [], [], usual, tuple(found.runs), number)
+        _check(buffer, table, many or worth_it(len(positions)))
+    return table, Message(buffer, start, end, depth, found.others)
+
+
+def payload_of(buffer: Buffer, position: int) -> Span:
+    """Where the payload of the length-delimited field is that starts there, and was checked."""
+    length = buffer[position + 1]
+    if buffer[position] < 0x80:
+        if length < 0x80:
+            return position + 2, position + 2 + length
+        length, payload = read_varint(buffer, position + 1, len(buffer))
+        return payload, payload + length
+    *_, payload, end = next(fields(buffer, position, len(buffer)))
+    return payload, end
+
+
+class _Finder:
+    """Tells a message's fields of one number, in runs without a gap, from its others."""
+
+    def __init__(self, buffer: Buffer, start: int, end: int, number: int) -> None:
+        self.buffer = buffer
+        self.start = start
+        self.end = end
+        self.number = number
+        self.positions: array[int] = array("Q")
+        self.runs: list[Run] = []
+        self.others: list[Field] = []
+
+    def find(self) -> None:
+        position, end = self.start, self.end
+        while position < end:
+            begun, run_start = len(self.positions), position
+            try:
+                position = self._find_run(position, min(end, position + _IN_MEMORY))
+            except IndexError:
+                # A field that is cut off, and was not the message's last.
+                next(fields(self.buffer, self.positions[-1], end))
+                raise FormatError("found the end, expected a field", offset=position) from None
+            self._add_run(begun, run_start, position)
+            if position - run_start >= _IN_MEMORY:
+                let_go(self.buffer)
+            elif position < end:
+                position = self._find_other(position)
+
+    def _find_run(self, position: int, end: int) -> int:
+        """Nodes up to the end, or to a field that is out of the ordinary; where that starts."""
+        buffer, last = self.buffer, self.end
+        add = self.positions.append
+        usual_tag = self.number << 3 | LENGTH_DELIMITED
+        while position < end:
+            # Tags of one byte and lengths of one or two are the rule; the loop has to be quick.
+            length = buffer[position + 1]
+            if length < 0x80:
+                after = position + length + 2
+            elif (high := buffer[position + 2]) < 0x80:
+                after = position + length + (high << 7) - 125
+            else:
+                break
+            if after > last or length < BYTES_OF_FIELD or buffer[position] != usual_tag:
+                break
+            add(position)
+            position = after
+        return position
+
+    def _find_other(self, position: int) -> int:
+        """A field that is out of the ordinary: a large or tiny node, or none. Returns its end."""
+        field = next(fields(self.buffer, position, self.end))
+        number, wire_type, _, start, _, after = field
+        most = most_fields(self.start, self.end)
+        if len(self.positions) + len(self.others) == most:
+            raise too_many_fields(most, start)
+        if (number, wire_type) == (self.number, LENGTH_DELIMITED):
+            self.positions.append(start)
+            self._add_run(len(self.positions) - 1, start, after)
+        else:
+            self.others.append(field)
+        return after
+
+    def _add_run(self, first: int, start: int, end: int) -> None:
+        if end > start:
+            self.runs.append(Run(first, len(self.positions), start, end))
+
+
+def _check(buffer: Buffer, table: NodeTable, at_once: bool) -> None:
+    """Look at each node, and note its name and op."""
+    looked_at = 0
+    for run in table.runs:
+        if not at_once or run.last - run.first < _FEW:
+            _check_each(buffer, range(run.first, run.last), table)
+            continue
+        position, start = run.first, run.start
+        while position < run.last:
+            after = bisect_right(table.positions, start + _AT_ONCE, position + 1, run.last)
+            end = run.end if after == run.last else table.positions[after]
+            found = names_and_ops(bytes(buffer[start:end]), table.number)
+            if found is None:
+                _check_each(buffer, range(position, after), table)
+            else:
+                table.names.extend(found[0])
+                table.ops.extend(found[1])
+                table.usual[position:after] = b"\1" * (after - position)
+            position, start = after, end
+            if start >= looked_at:
+                let_go(buffer)
+                looked_at = start + _IN_MEMORY
+
+
+def _check_each(buffer: Buffer, positions: range, table: NodeTable) -> None:
+    for position in positions:
+        start, end = payload_of(buffer, table.positions[position])
+        node = NodeFields(buffer, start, end)
+        if not node.name or not node.op:
+            missing = "an op" if node.name else "a name"
+            raise FormatError(f"found a node {node.name!r} without {missing}", offset=start)
+        table.names.append(node.name)
+        table.ops.append(sys.intern(node.op))
+        table.usual[position] = node.is_usual
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """What is made inside is kept and refers to nothing: garbage would be looked for in vain."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

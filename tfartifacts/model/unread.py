@@ -1,0 +1,68 @@
+"""A node that is read in steps: name and op first, the rest when it is asked for.
+
+Of a graph's million nodes most are only asked for what they are. A Node of a file holds its name
+and op; its other fields are empty slots, whose first use comes here and fills them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from tfartifacts.model.graphs import Node
+
+
+class NodeSource(Protocol):
+    """Where nodes are stored: they were checked, and nothing here raises for what they are."""
+
+    def inputs_and_device(self, position: int) -> tuple[tuple[str, ...], str]: ...
+
+    def attrs_and_unknown_fields(self, position: int) -> tuple[Mapping[str, Any], bytes]: ...
+
+
+class ReadInSteps:
+    """What a Node has besides its fields: where those are that it does not hold yet."""
+
+    __slots__ = ("_position", "_source")
+
+    _source: NodeSource
+    _position: int
+
+    if not TYPE_CHECKING:  # or every misspelled field would pass
+        # Python comes here for a slot that is empty, and for what there is no slot for.
+        def __getattr__(self, name: str) -> Any:
+            if name in ("inputs", "device"):
+                inputs, device = self._source.inputs_and_device(self._position)
+                object.__setattr__(self, "inputs", inputs)
+                object.__setattr__(self, "device", device)
+                return inputs if name == "inputs" else device
+            if name in ("attrs", "unknown_fields"):
+                attrs, unknown = self._source.attrs_and_unknown_fields(self._position)
+                object.__setattr__(self, "attrs", attrs)
+                object.__setattr__(self, "unknown_fields", unknown)
+                return attrs if name == "attrs" else unknown
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def unread_node(kind: type[Node], name: str, op: str, source: NodeSource, position: int) -> Node:
+    return next(unread_nodes(kind, (name,), (op,), source, position))
+
+
+def unread_nodes(
+    kind: type[Node], names: Sequence[str], ops: Sequence[str], source: NodeSource, first: int = 0
+) -> Iterator[Node]:
+    """Nodes of which the rest is read when asked for; positions count from `first`."""
+    # A frozen dataclass's own constructor takes three times as long.
+    new = object.__new__
+    slots: Any = [vars(kind)["name"], vars(kind)["op"]]
+    set_name, set_op = (slot.__set__ for slot in slots)
+    own: Any = vars(ReadInSteps)
+    set_source, set_position = own["_source"].__set__, own["_position"].__set__
+    for position, (name, op) in enumerate(zip(names, ops, strict=True), first):
+        node = new(kind)
+        set_name(node, name)
+        set_op(node, op)
+        set_source(node, source)
+        set_position(node, position)
+        yield node
