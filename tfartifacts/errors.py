@@ -121,11 +121,16 @@ def located(path: str | None, base: int = 0) -> Iterator[None]:
     try:
         yield
     except TfArtifactsError as error:
-        if error.path is None:
-            error.path = path
-            if error.offset is not None:
-                error.offset += base
+        place(error, path, base)
         raise
+
+
+def place(error: TfArtifactsError, path: str | None, base: int = 0) -> None:
+    """As `located`, for an error that was caught: a context for each value would cost too much."""
+    if error.path is None:
+        error.path = path
+        if error.offset is not None:
+            error.offset += base
 
 
 def close_names(wanted: str, known: Iterable[str], most: int = 3) -> list[str]:

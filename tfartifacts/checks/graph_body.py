@@ -20,6 +20,7 @@ from tfartifacts.checks.op_signatures import OpSignatures, dtypes_of
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import TfArtifactsError, UnsupportedError, close_names
 from tfartifacts.model import Node
+from tfartifacts.model.graphs import node_names, node_ops
 from tfartifacts.records import dataclass, field
 
 # Names that are no longer legal, or not yet, in some version count as legal.
@@ -44,7 +45,8 @@ class Body:
     where: str = ""
     severity: Severity = Severity.ERROR
     arguments: Collection[str] | None = None
-    nodes: Sequence[Node] = field(init=False)
+    names: Sequence[str] = field(init=False)
+    ops: Sequence[str] = field(init=False)
     position: dict[str, int] = field(default_factory=dict)
     sources: list[list[int]] = field(default_factory=list)
     _outputs: dict[int, list[DType] | None] = field(default_factory=dict)
@@ -52,37 +54,41 @@ class Body:
     _hints: int = 0
 
     def __post_init__(self) -> None:
-        self.nodes = list(self.source)
+        self.names = node_names(self.source)
+        self.ops = node_ops(self.source)
 
     def check(self, each: Callable[[Node], object]) -> None:
         """Everything about names and inputs; `each` is called with every node besides."""
-        for index, node in enumerate(self.nodes):
-            self._check_name(index, node)
-        for node in self.source:
+        for index, (name, op) in enumerate(zip(self.names, self.ops, strict=True)):
+            self._check_name(index, name, op)
+        for index, node in enumerate(self.source):
             self._check_inputs(node)
             each(node)
+            if self.arguments is None and index not in self._outputs:
+                # While its attributes are at hand: most nodes have one that takes an output.
+                self._outputs[index] = self._find_outputs(node)
         self._check_cycles()
 
     def fault(self, code: str, message: str, node: str) -> None:
         self.faults.add(self.severity, code, self.where + message, node)
 
-    def _check_name(self, index: int, node: Node) -> None:
-        if not node.name or not node.op:
-            what = "op" if node.name else "name"
-            self.fault("node-without-name", f"found node {node.name!r} without {what}", node.name)
-        elif self.arguments is None and _NAME.fullmatch(node.name) is None:
+    def _check_name(self, index: int, name: str, op: str) -> None:
+        if not name or not op:
+            what = "op" if name else "name"
+            self.fault("node-without-name", f"found node {name!r} without {what}", name)
+        elif self.arguments is None and _NAME.fullmatch(name) is None:
             self.fault(
                 "node-name",
-                f"found node {node.name!r}, expected a name of letters, digits and _./-",
-                node.name,
+                f"found node {name!r}, expected a name of letters, digits and _./-",
+                name,
             )
-        if self.position.setdefault(node.name, index) != index or (
-            self.arguments is not None and node.name in self.arguments
+        if self.position.setdefault(name, index) != index or (
+            self.arguments is not None and name in self.arguments
         ):
             self.fault(
                 "duplicate-node",
-                f"found two nodes {node.name!r}, expected each name once",
-                node.name,
+                f"found two nodes {name!r}, expected each name once",
+                name,
             )
 
     # ------------------------------------------------------------------ inputs
@@ -133,7 +139,7 @@ class Body:
         """The node behind a data input, None for an argument, and its output; None for nothing."""
         if self.arguments is not None:
             return self._source_in_body(node, text)
-        match = _TENSOR.fullmatch(text)
+        match = _TENSOR.fullmatch(text) if ":" in text else None
         name, output = (text, 0) if match is None else (match["node"], int(match["output"]))
         index = self.position.get(name)
         if index is None:
@@ -181,7 +187,7 @@ class Body:
         )
 
     def _no_output(self, node: Node, text: str, source: int, number: int | None) -> None:
-        op = self.nodes[source].op
+        op = self.ops[source]
         has = f"; {op} has {number}" if number is not None else f" of {op}"
         self.fault(
             "dangling-output",
@@ -191,11 +197,14 @@ class Body:
 
     def _outputs_of(self, index: int) -> list[DType] | None:
         if index not in self._outputs:
-            try:
-                self._outputs[index] = self.signatures.outputs(self.source[index])
-            except TfArtifactsError:
-                self._outputs[index] = None
+            self._outputs[index] = self._find_outputs(self.source[index])
         return self._outputs[index]
+
+    def _find_outputs(self, node: Node) -> list[DType] | None:
+        try:
+            return self.signatures.outputs(node)
+        except TfArtifactsError:
+            return None
 
     def _ranges_of(self, index: int) -> Mapping[str, int] | None:
         """How many tensors each output argument of a node stands for."""
@@ -245,17 +254,17 @@ class Body:
     # ------------------------------------------------------------------ cycles
 
     def _check_cycles(self) -> None:
-        found = nodes_in_cycles(self.nodes, self.sources)
+        found = nodes_in_cycles(self.ops, self.sources)
         if not found:
             return
-        cycle = one_cycle(self.nodes, self.sources, found)
+        cycle = one_cycle(self.ops, self.sources, found)
         more = len(found) - len(cycle)
         self.fault(
             "cycle",
             f"found a cycle of {len(cycle)} nodes that is no while loop: "
-            f"{describe_cycle(self.nodes, cycle)}, expected none"
+            f"{describe_cycle(self.names, cycle)}, expected none"
             + (f"; {more:,} more nodes are in cycles or between them" if more else ""),
-            self.nodes[cycle[0]].name,
+            self.names[cycle[0]],
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
 
 from tfartifacts.checks.faults import Faults, few
 from tfartifacts.checks.findings import Severity
@@ -21,23 +20,16 @@ from tfartifacts.records import dataclass, field
 _CONTROL_RETURNS = 6  # FunctionDef.control_ret
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A function that a node calls; `at_once` where every run of the node runs it."""
+def calls_of(node: Node) -> list[tuple[str, bool]]:
+    """The functions, or ops, that a node names, and whether every run of the node runs them.
 
-    function: str
-    node: Node
-    at_once: bool
-
-
-def calls_of(node: Node) -> list[Call]:
-    """The functions, or ops, that a node names; none where its attributes cannot be read."""
+    Of a node whose attributes cannot be read, its op alone.
+    """
     try:
-        names = list(functions_named(node))
+        op, *names = functions_named(node)
     except TfArtifactsError:
-        names = [node.op]  # told by the check of its attributes
-    calls = [Call(names[0], node, at_once=True)]
-    return calls + [Call(name, node, node.op in CALL_OPS) for name in names[1:]]
+        op, names = node.op, []  # told by the check of its attributes
+    return [(op, True), *((name, node.op in CALL_OPS) for name in names)]
 
 
 @dataclass(slots=True)
@@ -50,13 +42,14 @@ class FunctionCheck:
     _missing: list[tuple[str, str, Node]] = field(default_factory=list)
     _run: Collection[str] = frozenset()
 
-    def add_calls(self, caller: str, calls: Iterable[Call]) -> None:
+    def add_calls(self, caller: str, nodes: Iterable[Node]) -> None:
         called = self._called.setdefault(caller, {})
-        for call in calls:
-            if call.function in self.graph.functions:
-                called[call.function] = called.get(call.function, False) or call.at_once
-            elif call.function != call.node.op and not is_known(call.function):
-                self._missing.append((caller, call.function, call.node))
+        for node in nodes:
+            for name, at_once in calls_of(node):
+                if name in self.graph.functions:
+                    called[name] = called.get(name, False) or at_once
+                elif name != node.op and not is_known(name):
+                    self._missing.append((caller, name, node))
 
     def check(
         self, signatures: OpSignatures, node_check: NodeCheck, run: Collection[str] | None
@@ -84,7 +77,7 @@ class FunctionCheck:
                 where=f"function {name!r}: ",
                 arguments={argument.name for argument in function.inputs},
             )
-            self.add_calls(name, chain.from_iterable(calls_of(node) for node in function.nodes))
+            self.add_calls(name, function.nodes)
             functions.append((function, body))
         self._run = self._reached() if run is None else run
         for caller, missing, node in self._missing:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from tfartifacts.checks.faults import Faults
 from tfartifacts.checks.findings import Finding
 from tfartifacts.checks.graph_body import Body
-from tfartifacts.checks.graph_functions import FunctionCheck, calls_of
+from tfartifacts.checks.graph_functions import FunctionCheck
 from tfartifacts.checks.graph_nodes import NodeCheck
 from tfartifacts.checks.op_signatures import OpSignatures, is_everywhere
 from tfartifacts.model import Graph, Node
@@ -37,7 +37,7 @@ def check_graph(
 
     def check_node(node: Node) -> None:
         nodes.check(body, node)
-        functions.add_calls("", calls_of(node))
+        functions.add_calls("", (node,))
 
     body.check(check_node)
     _check_library(graph, faults)

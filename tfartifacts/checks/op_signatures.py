@@ -25,6 +25,7 @@ class OpSignatures:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._known: dict[str, OpDef | None] = {}
+        self._same: dict[tuple[DType, ...], list[DType]] = {}
 
     def of(self, op: str) -> OpDef | None:
         """None for an op whose signature did not come along, or cannot be read."""
@@ -56,7 +57,9 @@ class OpSignatures:
     def outputs(self, node: Node) -> list[DType] | None:
         """The types of a node's outputs; None where they are not known."""
         op_def = self.of(node.op)
-        return None if op_def is None else dtypes_of(op_def.outputs, node)
+        dtypes = None if op_def is None else dtypes_of(op_def.outputs, node)
+        # They are kept for each node of a graph, which has few kinds of them.
+        return None if dtypes is None else self._same.setdefault(tuple(dtypes), dtypes)
 
 
 def dtypes_of(arguments: Iterable[Argument], node: Node) -> list[DType] | None:

@@ -27,6 +27,7 @@ from tfartifacts.formats.wire import (
     put_text,
 )
 from tfartifacts.model.graphs import ConstantValue, FunctionCall, TensorShape, UnknownShape
+from tfartifacts.model.values import Buffer
 
 
 def read_attr(message: Message) -> Any:
@@ -63,7 +64,7 @@ _ATTR_READERS: dict[int, Callable[[Message], Any]] = {
     5: lambda message: message.flag(5),
     6: lambda message: _read_type(message.integer(6)),
     7: lambda message: _read_shape_attr(message.message(7)),
-    8: lambda message: EncodedTensor(message.merged(8)),
+    8: lambda message: EncodedTensor(_tensor(message)),
     9: lambda message: message.text(9),
     10: lambda message: _read_function_call(message.message(10)),
 }
@@ -72,6 +73,17 @@ _ATTR_WIRE_TYPES = {
     **dict.fromkeys((3, 5, 6), VARINT),
     4: FIXED32,
 }
+
+
+_LARGE = 1 << 16  # bytes
+
+
+def _tensor(message: Message) -> Buffer:
+    """A tensor's encoding: of a large one not a copy, as most who ask want its type and shape."""
+    spans = message.spans(8)
+    if len(spans) == 1 and spans[0][1] - spans[0][0] > _LARGE:
+        return memoryview(message.buffer)[slice(*spans[0])]
+    return message.merged(8)
 
 
 def _read_list(message: Message) -> list[Any]:

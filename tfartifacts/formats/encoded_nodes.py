@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
 from tfartifacts.errors import located
-from tfartifacts.formats.node_def import EncodedAttrs, NodeFields, Span, attr_spans, read_tail
+from tfartifacts.formats.node_def import EncodedAttrs, NodeFields, Span, read_tail
 from tfartifacts.formats.node_scan import NodeTable, Run, payload_of
 from tfartifacts.formats.wire import LENGTH_DELIMITED, varint
 from tfartifacts.model.graphs import Node
@@ -63,28 +63,21 @@ class EncodedNodes(Sequence[Node]):
     def ops(self) -> Sequence[str]:
         return self._table.ops
 
-    def inputs_and_device(self, position: int) -> tuple[tuple[str, ...], str]:
-        table = self._table
-        start, end = payload_of(self._buffer, table.positions[position])
+    def tail(self, position: int) -> tuple[tuple[str, ...], str, EncodedAttrs]:
+        buffer, table = self._buffer, self._table
+        start, end = payload_of(buffer, table.positions[position])
+        if table.usual[position]:
+            inputs, device, first = read_tail(buffer, start, end)
+            return inputs, device, EncodedAttrs(buffer, (first, end), self._path, self._base)
         with located(self._path, self._base):
-            if table.usual[position]:
-                inputs, device, _ = read_tail(self._buffer, start, end)
-                return inputs, device
-            node = NodeFields(self._buffer, start, end)
-        return tuple(node.inputs), node.device
+            node = NodeFields(buffer, start, end)
+        attrs = EncodedAttrs(buffer, node.attrs, self._path, self._base)
+        return tuple(node.inputs), node.device, attrs
 
-    def attrs_and_unknown_fields(self, position: int) -> tuple[Mapping[str, Any], bytes]:
-        table = self._table
-        start, end = payload_of(self._buffer, table.positions[position])
+    def unknown_fields(self, position: int) -> bytes:
+        start, end = payload_of(self._buffer, self._table.positions[position])
         with located(self._path, self._base):
-            if table.usual[position]:
-                *_, first = read_tail(self._buffer, start, end)
-                spans, last = attr_spans(self._buffer, first, end)
-                unknown = bytes(self._buffer[last:end])
-            else:
-                node = NodeFields(self._buffer, start, end)
-                spans, unknown = node.attrs, b"".join(node.unknown)
-        return EncodedAttrs(self._buffer, spans, self._path, self._base), unknown
+            return b"".join(NodeFields(self._buffer, start, end).unknown)
 
     def encoded(self, number: int) -> list[Buffer]:
         """The nodes as fields of that number."""

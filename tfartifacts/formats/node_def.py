@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfartifacts.dtypes import dtype_from_number
-from tfartifacts.errors import FormatError, located
+from tfartifacts.errors import FormatError, TfArtifactsError, place
 from tfartifacts.formats.attr_values import encode_attr, read_attr
 from tfartifacts.formats.tensor_proto import EncodedTensor
 from tfartifacts.formats.wire import (
@@ -31,43 +31,70 @@ Span = tuple[int, int]
 
 
 class EncodedAttrs(Mapping[str, Any]):
-    """A node's attributes; where they are is found, and a value decoded, when it is asked for."""
+    """A node's attributes; where they are is found, and a value decoded, when it is asked for.
 
-    __slots__ = ("_base", "_buffer", "_index", "_path", "_spans")
+    `where` is the span of each of the map's entries; or the span of all of them, tags included, and
+    of what follows in a node in usual form (node_check).
+    """
+
+    __slots__ = ("_base", "_buffer", "_index", "_path", "_where")
 
     def __init__(
-        self, buffer: Buffer, spans: Sequence[Span], path: str | None = None, base: int = 0
+        self,
+        buffer: Buffer,
+        where: Sequence[Span] | Span,
+        path: str | None = None,
+        base: int = 0,
     ) -> None:
         self._buffer = buffer
-        self._spans = spans  # of the map's entries
+        self._where = where
         self._path = path  # for errors: they are met long after the file was opened
         self._base = base  # where the buffer begins in the file
         self._index: dict[str, Span | Message] | None = None
 
+    @property
+    def _spans(self) -> Sequence[Span]:
+        where = self._where
+        if where and isinstance(where[0], int):
+            start, end = where
+            return _entry_spans(self._buffer, start, end)  # type: ignore[arg-type]  # a Span
+        return where  # type: ignore[return-value]  # of several
+
     def _values(self) -> dict[str, Span | Message]:
         """Where the value of each attribute is; an entry that is out of the ordinary is itself."""
-        if self._index is None:
+        index = self._index
+        if index is None:
             buffer = self._buffer
-            index: dict[str, Span | Message] = {}
-            with located(self._path, self._base):
+            index = {}
+            try:
                 for start, end in self._spans:
                     name, value = _read_entry(buffer, start, end)
                     index[name] = value
+            except FormatError as error:
+                place(error, self._path, self._base)
+                raise
             self._index = index
-        return self._index
+        return index
 
     def __getitem__(self, name: str) -> Any:
         found = self._values()[name]
-        if isinstance(found, tuple):
-            start, end = found
-            if end - start == 2 and self._buffer[start] == _TYPE and self._buffer[start + 1] < 0x80:
-                number = self._buffer[start + 1]
-                return dtype_from_number(number) if number else None
-        with located(self._path, self._base):
-            encoded = (
-                Message(self._buffer, *found) if isinstance(found, tuple) else found.message(2)
-            )
+        try:
+            encoded: Message | None
+            if isinstance(found, tuple):
+                start, end = found
+                if end - start == 2 and (number := self._buffer[start + 1]) < 0x80:
+                    tag = self._buffer[start]
+                    if tag == _TYPE:
+                        return dtype_from_number(number) if number else None
+                    if tag == _FLAG:
+                        return number != 0
+                encoded = Message(self._buffer, start, end)
+            else:
+                encoded = found.message(2)
             value = None if encoded is None else read_attr(encoded)
+        except TfArtifactsError as error:
+            place(error, self._path, self._base)
+            raise
         # A tensor is decoded later still.
         return replace(value, path=self._path) if isinstance(value, EncodedTensor) else value
 
@@ -92,6 +119,12 @@ class EncodedAttrs(Mapping[str, Any]):
         buffer = bytes(self._buffer[first:last])
         return EncodedAttrs, (buffer, own, self._path, self._base + first)
 
+    def lists_and_calls(self) -> Iterator[str]:
+        """The names of attributes, without those that hold a single type, number or text."""
+        for name, found in self._values().items():
+            if not isinstance(found, tuple) or not _is_plain(self._buffer, *found):
+                yield name
+
     def only(self, names: Collection[str]) -> EncodedAttrs:
         """The attributes of these names; the others are left out."""
         entries = ((Message(self._buffer, *span).text(1), span) for span in self._spans)
@@ -106,7 +139,29 @@ class EncodedAttrs(Mapping[str, Any]):
         return pieces
 
 
-_TYPE = 6 << 3  # the tag of a type, the value that most attributes have
+_TEXT, _INTEGER, _FLAG, _TYPE = 0x12, 0x18, 0x28, 0x30  # tags of the values most attributes have
+
+
+def _is_plain(buffer: Buffer, start: int, end: int) -> bool:
+    """Whether a value is nothing but a short text, or a number, flag or type of one byte."""
+    if end - start < 2 or buffer[start + 1] >= 0x80:
+        return False
+    if buffer[start] == _TEXT:
+        return buffer[start + 1] == end - start - 2
+    return end - start == 2 and buffer[start] in (_INTEGER, _FLAG, _TYPE)
+
+
+def _entry_spans(buffer: Buffer, start: int, end: int) -> list[Span]:
+    """Where the entries are, fields 5 at the start of a part of a node."""
+    spans = []
+    while start < end and buffer[start] == 0x2A:
+        payload = start + 2
+        length = buffer[start + 1]
+        if length >= 0x80:
+            length, payload = read_varint(buffer, start + 1, end)
+        start = payload + length
+        spans.append((payload, start))
+    return spans
 
 
 def _read_entry(buffer: Buffer, start: int, end: int) -> tuple[str, Span | Message]:
@@ -224,19 +279,6 @@ def read_tail(buffer: Buffer, start: int, end: int) -> tuple[tuple[str, ...], st
         else:
             device = text
     return tuple(inputs), device, position
-
-
-def attr_spans(buffer: Buffer, start: int, end: int) -> tuple[list[Span], int]:
-    """Where the attributes are of a node in usual form, and where what follows them starts."""
-    spans = []
-    while start < end and buffer[start] == 0x2A:
-        payload = start + 2
-        length = buffer[start + 1]
-        if length >= 0x80:
-            length, payload = read_varint(buffer, start + 1, end)
-        start = payload + length
-        spans.append((payload, start))
-    return spans, start
 
 
 def _after(buffer: Buffer, position: int) -> int:

@@ -24,7 +24,7 @@ from tfartifacts.formats.shapes import read_partial_shape, read_shape, write_sha
 from tfartifacts.formats.tensor_data import check_shape, object_array
 from tfartifacts.formats.wire import Message, put_bytes, put_integer
 from tfartifacts.model.arrays import shaped
-from tfartifacts.model.values import PartialShape, Shape
+from tfartifacts.model.values import Buffer, PartialShape, Shape
 from tfartifacts.records import dataclass, field
 
 if TYPE_CHECKING:
@@ -81,8 +81,11 @@ class EncodedTensor:
     `path` is the file, for errors.
     """
 
-    encoded: bytes
+    encoded: Buffer
     path: str | None = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return EncodedTensor, (bytes(self.encoded), self.path)
 
     @contextmanager
     def _message(self) -> Iterator[Message]:
@@ -118,7 +121,8 @@ class EncodedTensor:
     def count(self) -> ElementCount:
         """How many elements it claims and has, without decoding one."""
         with self._message() as message:
-            return _count(message, self.dtype, self.shape)
+            dtype, shape = dtype_from_number(message.integer(1)), read_shape(message.message(2))
+            return _count(message, dtype, shape)
 
     def read(self) -> Any:
         with self._message() as message:
@@ -196,8 +200,8 @@ def num_values(message: Message, dtype: DType) -> int:
         return len(message.spans(8))
     itemsize = dtype.itemsize or 1
     number = _FIELDS[dtype.name]
-    if content := message.raw(4):
-        size = len(content)
+    if size := message.raw_size(4):
+        pass
     elif number in (5, 6, 9, 12):
         size = len(message.packed(number, 4 if number in (5, 9) else 8))
     elif number == 18:
@@ -255,9 +259,9 @@ def _little_endian(data: bytes, numpy_dtype: Any) -> Any:
 def _count(message: Message, dtype: DType, shape: Shape) -> ElementCount:
     declared = prod(shape)
     size = declared * (dtype.itemsize or 0)
-    content = message.raw(4)
-    if content and dtype.itemsize is not None:
-        return ElementCount(declared, len(content) // dtype.itemsize, len(content), size)
+    content_size = message.raw_size(4)
+    if content_size and dtype.itemsize is not None:
+        return ElementCount(declared, content_size // dtype.itemsize, content_size, size)
     number = _FIELDS.get(dtype.name)
     if number is None:
         return ElementCount(declared, 0, None, size)
@@ -274,7 +278,7 @@ def _count(message: Message, dtype: DType, shape: Shape) -> ElementCount:
     return ElementCount(declared, stored, None, size)
 
 
-def encode_constant(value: ConstantValue) -> bytes:
+def encode_constant(value: ConstantValue) -> Buffer:
     """A TensorProto: the one it was read from, or one of strings or 32-bit integers made here."""
     if isinstance(value, EncodedTensor):
         return value.encoded

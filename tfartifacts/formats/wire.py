@@ -197,6 +197,11 @@ class Message:
         spans = self.spans(number)
         return bytes(self.buffer[spans[-1][0] : spans[-1][1]]) if spans else b""
 
+    def raw_size(self, number: int) -> int:
+        """The length of what `raw` gives."""
+        spans = self.spans(number)
+        return spans[-1][1] - spans[-1][0] if spans else 0
+
     def text(self, number: int) -> str:
         """A string field; "" where it is missing. Raises FormatError if it is not UTF-8."""
         spans = self.spans(number)

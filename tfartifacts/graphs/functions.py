@@ -6,7 +6,7 @@ list(func), and functions bound to the attributes of those. Its body calls other
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tfartifacts.model.graphs import AttrValue, FunctionCall, Graph, Node
 
@@ -14,10 +14,13 @@ from tfartifacts.model.graphs import AttrValue, FunctionCall, Graph, Node
 def functions_named(node: Node) -> Iterator[str]:
     """Names of functions, or of ops, that a node may call."""
     yield node.op
-    for name in node.attrs:
+    attrs = node.attrs
+    # Of one that was read it is known, without decoding it, which others hold plain values.
+    lists_and_calls: Callable[[], Iterable[str]] = getattr(attrs, "lists_and_calls", attrs.keys)
+    for name in lists_and_calls():
         # The great many attributes are one of these; decoding a large constant would be lost time.
         if name not in ("T", "dtype", "value", "_output_shapes", "shape", "_class"):
-            yield from _in_value(node.attrs[name])
+            yield from _in_value(attrs[name])
 
 
 def _in_value(value: AttrValue) -> Iterator[str]:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 class NodeSource(Protocol):
     """Where nodes are stored: they were checked, and nothing here raises for what they are."""
 
-    def inputs_and_device(self, position: int) -> tuple[tuple[str, ...], str]: ...
+    def tail(self, position: int) -> tuple[tuple[str, ...], str, Mapping[str, Any]]:
+        """Inputs, device and attributes of the node at a position."""
+        ...
 
-    def attrs_and_unknown_fields(self, position: int) -> tuple[Mapping[str, Any], bytes]: ...
+    def unknown_fields(self, position: int) -> bytes: ...
 
 
 class ReadInSteps:
@@ -29,20 +31,22 @@ class ReadInSteps:
     _source: NodeSource
     _position: int
 
+    # Python comes here for a slot that is empty, and for what there is no slot for.
     if not TYPE_CHECKING:  # or every misspelled field would pass
-        # Python comes here for a slot that is empty, and for what there is no slot for.
+
         def __getattr__(self, name: str) -> Any:
-            if name in ("inputs", "device"):
-                inputs, device = self._source.inputs_and_device(self._position)
-                object.__setattr__(self, "inputs", inputs)
-                object.__setattr__(self, "device", device)
-                return inputs if name == "inputs" else device
-            if name in ("attrs", "unknown_fields"):
-                attrs, unknown = self._source.attrs_and_unknown_fields(self._position)
-                object.__setattr__(self, "attrs", attrs)
-                object.__setattr__(self, "unknown_fields", unknown)
-                return attrs if name == "attrs" else unknown
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            if name == "unknown_fields":
+                unknown = self._source.unknown_fields(self._position)
+                object.__setattr__(self, name, unknown)
+                return unknown
+            if name not in ("inputs", "device", "attrs"):
+                kind = type(self).__name__
+                raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+            inputs, device, attrs = self._source.tail(self._position)
+            object.__setattr__(self, "inputs", inputs)
+            object.__setattr__(self, "device", device)
+            object.__setattr__(self, "attrs", attrs)
+            return inputs if name == "inputs" else attrs if name == "attrs" else device
 
 
 def unread_node(kind: type[Node], name: str, op: str, source: NodeSource, position: int) -> Node:
