@@ -1,33 +1,149 @@
-"""`python -m benchmarks [NAME ...] [--pairs N]`: prints a table for each, or for all there are.
+"""`python -m benchmarks [NAME ...]`: ours and the peers' side by side, in one run, as ratios.
 
-Both sides run in turn, pair by pair, and the median of the pairs' ratios is what counts: the speed
-of shared machines drifts. Peers that are not installed are left out and named; TensorFlow's are
-found as the tests find them (`python tests/judges/install.py`).
+Each NAME is a case or a group (--list shows them); without one, everything is measured. Sides run
+in turn, pair by pair, for the speed of shared machines drifts: what counts is the median of the
+pairs' ratios, and its spread is told. Peers that are not installed are left out and named. Data is
+made when it is first needed, and kept.
 """
+
+# ruff: noqa: T201 - a program for people at a terminal.
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TextIO
 
-from benchmarks import comparing, exchanging, listing, startup, writing
+from benchmarks import catalogue, peers
+from benchmarks.data import place
+from benchmarks.measuring.cases import Case
+from benchmarks.measuring.results import CaseResult, Results, to_json
+from benchmarks.measuring.turns import measure, not_measured
+from benchmarks.showing.rows import counted
+from benchmarks.showing.text import case_text
+from benchmarks.targets.setting import Setting
 
-BENCHMARKS = {
-    "startup": startup.run,
-    "listing": listing.run,
-    "writing": writing.run,
-    "exchanging": exchanging.run,
-    "comparing": comparing.run,
-}
+QUICK_PAIRS = 3
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], default=[])
-    parser.add_argument("--pairs", type=int, default=11, help="runs of each side (default 11)")
-    arguments = parser.parse_args()
-    for name in arguments.names or BENCHMARKS:
-        BENCHMARKS[name](arguments.pairs)
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="cases and groups; default: all")
+    parser.add_argument("--list", action="store_true", help="show cases and groups")
+    parser.add_argument(
+        "--pairs", type=int, default=9, metavar="N", help="runs of each (default 9)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="small data and 3 pairs: to try it, not to measure"
+    )
+    parser.add_argument("--data", metavar="DIR", help=f"where data is kept (${place.VARIABLE})")
+    parser.add_argument("--json", metavar="FILE", help="write all runs as JSON; - for the output")
+    return parser.parse_args(given)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    asked = arguments(given)
+    root = os.path.abspath(asked.data or place.default_root())
+    setting = Setting(root, peers.find(), asked.quick)
+    try:
+        cases = catalogue.chosen(asked.names, catalogue.all_cases(setting))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if asked.list:
+        _list(cases)
+        return 0
+    os.makedirs(setting.out, exist_ok=True)
+    results = _measure(cases, setting, asked)
+    if asked.json:
+        text = json.dumps(to_json(results), indent=1) + "\n"
+        if asked.json == "-":
+            sys.stdout.write(text)
+        else:
+            with open(asked.json, "w", encoding="utf-8") as file:
+                file.write(text)
+    return 0
+
+
+def _list(cases: list[Case]) -> None:
+    for case in cases:
+        target = f"target {case.target}" if case.target is not None else ""
+        print(f"{case.name:16} {target:10} {case.title}")
+    for group, names in catalogue.groups(cases).items():
+        print(f"{group:16} {' '.join(names)}")
+
+
+def _measure(cases: list[Case], setting: Setting, asked: argparse.Namespace) -> Results:
+    from benchmarks.measuring.machine import describe
+
+    # With `--json -` the output is JSON alone.
+    out = sys.stderr if asked.json == "-" else sys.stdout
+    pairs = QUICK_PAIRS if asked.quick else asked.pairs
+    if asked.quick:
+        print("quick: small data and few runs; these are not the sizes of the targets", file=out)
+    for name, how in setting.peers.missing.items():
+        print(f"{name} is not installed, left out: {how}", file=out)
+    _say_room(cases, setting, out)
+    measured: list[CaseResult] = []
+    for case in cases:
+        result = _one(case, setting, pairs)
+        measured.append(result)
+        print(f"\n{case_text(result)}", end="", file=out, flush=True)
+    print(f"\n{counted(measured)}", file=out)
+    return Results(
+        datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        asked.quick,
+        pairs,
+        describe(setting.root, setting.peers),
+        tuple(measured),
+        (),
+        tuple(setting.peers.missing),
+    )
+
+
+def _one(case: Case, setting: Setting, pairs: int) -> CaseResult:
+    try:
+        for dataset in case.datasets:
+            _progress(f"{case.name}: making {dataset.name}")
+            place.make(dataset, setting.root)
+    except place.NotMadeError as error:
+        return not_measured(case, str(error))
+    if (free := place.free_bytes(setting.root)) < case.room * 1.05:
+        return not_measured(
+            case, f"it writes {place.size_text(case.room)}, {place.size_text(free)} are free"
+        )
+    try:
+        return measure(case, pairs, setting.out, _progress)
+    finally:
+        _progress("")
+
+
+def _say_room(cases: list[Case], setting: Setting, out: TextIO) -> None:
+    datasets = dict.fromkeys(dataset for case in cases for dataset in case.datasets)
+    to_make = place.to_be_made(datasets, setting.root)
+    room = max((case.room for case in cases), default=0)
+    print(
+        f"data in {setting.root}: {place.size_text(sum(d.num_bytes for d in datasets))}, of which "
+        f"{place.size_text(sum(d.num_bytes for d in to_make))} are to be made; results take up to "
+        f"{place.size_text(room)}; {place.size_text(place.free_bytes(setting.root))} are free",
+        file=out,
+        flush=True,
+    )
+
+
+def _progress(text: str) -> None:
+    """One line that is written over, where somebody watches."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text[:100]}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

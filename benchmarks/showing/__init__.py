@@ -1,0 +1,1 @@
+"""Results as text for a terminal, and as a region of docs/performance.md."""
