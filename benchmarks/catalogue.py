@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from benchmarks.measuring.cases import Case
-from benchmarks.targets import inspecting, listing, verifying
+from benchmarks.targets import (
+    converting,
+    graphs,
+    inspecting,
+    listing,
+    memory,
+    more,
+    statistics,
+    verifying,
+    views,
+)
 from benchmarks.targets.setting import Setting
 
-_MODULES = (inspecting, listing, verifying)
+_MODULES = (
+    inspecting,
+    listing,
+    views,
+    verifying,
+    converting,
+    graphs,
+    statistics,
+    memory,
+    more,
+)
 
 
 def all_cases(setting: Setting) -> list[Case]:

@@ -6,6 +6,7 @@ BERT-large has 24 layers of 1024, an intermediate size of 4096 and 30,522 words:
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -26,6 +27,7 @@ _SEED = 20181011
 _GRAPH = Path(__file__).with_name("bert_graph.py")
 
 PREFIX = "bert_model.ckpt"
+SAFETENSORS = "model.safetensors"
 ADAM_PREFIX = "model.ckpt-7"
 
 Shapes = dict[str, tuple[int, ...]]
@@ -98,6 +100,12 @@ def with_adam(size: Size, python: str | None) -> Dataset:
     return Dataset(f"{_name(size)}-adam.1", 3 * num_bytes(size) + 20_000_000, make, why)
 
 
+def as_safetensors(size: Size) -> Dataset:
+    """`model.safetensors` with the values of `bert_model.ckpt`."""
+    name = f"{_name(size)}-safetensors.1"
+    return Dataset(name, num_bytes(size), lambda folder: write_safetensors(folder, size))
+
+
 def _name(size: Size) -> str:
     return f"bert-{size.layers}-{size.hidden}"
 
@@ -109,6 +117,22 @@ def write(folder: str, size: Size) -> None:
     with tfa.CheckpointWriter(f"{folder}/{PREFIX}") as writer:
         for number, (name, shape) in enumerate(shapes(size).items()):
             writer.add_blocks(name, "float32", shape, blocks(number, prod(shape), 0.02))
+
+
+def write_safetensors(folder: str, size: Size) -> None:
+    """header_size:u64 header:JSON values; as safetensors' README says."""
+    header: dict[str, object] = {}
+    offset = 0
+    for name, shape in shapes(size).items():
+        end = offset + 4 * prod(shape)
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(f"{folder}/{SAFETENSORS}", "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for number, shape in enumerate(shapes(size).values()):
+            file.writelines(block.data for block in blocks(number, prod(shape), 0.02))
 
 
 def write_with_adam(folder: str, size: Size, python: str) -> None:

@@ -3,8 +3,8 @@
     MetaGraphDef : meta_info_def:1 graph_def:2
     GraphDef     : node:1* versions:4
 
-A layer is ten nodes: two variables with their initial values, what assigns and reads them, and
-three that compute. TensorFlow imports it.
+A layer is thirteen nodes: two variables with their initial values, what assigns and reads them, and
+five that compute. TensorFlow imports it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ _WIDTH = 8
 _SEED = 20151109
 
 META = "model.meta"
+_PLAIN = 10 * PER_LAYER + 1
+_CONSTANTS = 10
+NUM_WITH_CONSTANTS = _PLAIN + _CONSTANTS
 
 
 def many_nodes(count: int) -> Dataset:
@@ -92,21 +95,21 @@ def _layer(scope: str, before: str) -> Iterator[bytes]:
     yield pb.node(f"{scope}/Relu", "Relu", [f"{scope}/mul"], t)
 
 
-def large_constants(num_bytes: int, *, num_constants: int = 10) -> Dataset:
-    """`model.meta` of a layer of nodes and that many bytes of constants, as frozen weights are."""
+def large_constants(num_bytes: int) -> Dataset:
+    """`model.meta` of ten layers and that many bytes of constants, as frozen weights are."""
 
     def make(folder: str) -> None:
-        _write_constants(folder, num_bytes, num_constants)
+        _write_constants(folder, num_bytes)
 
-    return Dataset(f"constants-{num_bytes}-{num_constants}.1", num_bytes, make)
+    return Dataset(f"constants-{num_bytes}.1", num_bytes, make)
 
 
-def _write_constants(folder: str, num_bytes: int, num_constants: int) -> None:
+def _write_constants(folder: str, num_bytes: int) -> None:
     import numpy as np
 
-    each = num_bytes // num_constants // 4 * 4
-    heads = [_constant_head(f"frozen/weights_{one}", each) for one in range(num_constants)]
-    plain = [_as_node(body) for body in nodes(10 * PER_LAYER + 1)]
+    each = num_bytes // _CONSTANTS // 4 * 4
+    heads = [_constant_head(f"frozen/weights_{one}", each) for one in range(_CONSTANTS)]
+    plain = [_as_node(body) for body in nodes(_PLAIN)]
     size = sum(map(len, plain)) + len(pb.VERSIONS) + sum(len(one) + each for one in heads)
     random = np.random.Generator(np.random.SFC64(_SEED))
     with open(f"{folder}/{META}", "wb") as file:

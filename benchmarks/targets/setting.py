@@ -41,8 +41,21 @@ class Setting:
     @property
     def bert_with_adam(self) -> Dataset:
         """4.03 GB in 1,195 variables, and a graph."""
-        python = self.peers.python(TENSORFLOW_1) or self.peers.python(TENSORFLOW_2)
-        return bert.with_adam(self.bert_size, python)
+        return bert.with_adam(self.bert_size, self._maker)
+
+    @property
+    def small_bert_with_adam(self) -> Dataset:
+        """10 MB: what works at constant memory is compared with."""
+        return bert.with_adam(bert.TINY, self._maker)
+
+    @property
+    def bert_as_safetensors(self) -> Dataset:
+        return bert.as_safetensors(self.bert_size)
+
+    @property
+    def _maker(self) -> str | None:
+        """Graphs of 1.15 are read by both."""
+        return self.peers.python(TENSORFLOW_1) or self.peers.python(TENSORFLOW_2)
 
     @property
     def bert_size(self) -> bert.Size:
@@ -55,6 +68,10 @@ class Setting:
     @property
     def adam_prefix(self) -> str:
         return os.path.join(self.bert_with_adam.path(self.root), bert.ADAM_PREFIX)
+
+    @property
+    def small_adam_prefix(self) -> str:
+        return os.path.join(self.small_bert_with_adam.path(self.root), bert.ADAM_PREFIX)
 
     def variables(self, count: int) -> Dataset:
         return bundles.variables(count)

@@ -1,0 +1,16 @@
+"""Names and ops of a `.meta` file's nodes: `python ours_nodes.py META COUNT`."""
+
+import sys
+
+from timing import SMALL_META, expect, timed
+
+import tfartifacts as tfa
+
+
+def work(path):
+    return [(node.name, node.op) for node in tfa.open(path).graph]
+
+
+work(SMALL_META)
+nodes = timed(work, sys.argv[1])
+expect(len(nodes), int(sys.argv[2]))
