@@ -21,10 +21,11 @@ from typing import TextIO
 from benchmarks import catalogue, peers
 from benchmarks.data import place
 from benchmarks.measuring.cases import Case
-from benchmarks.measuring.results import CaseResult, Results, to_json
+from benchmarks.measuring.results import CaseResult, Curve, Results, to_json
 from benchmarks.measuring.turns import measure, not_measured
+from benchmarks.scaling import curves, works
 from benchmarks.showing.rows import counted
-from benchmarks.showing.text import case_text
+from benchmarks.showing.text import case_text, curve_text
 from benchmarks.targets.setting import Setting
 
 QUICK_PAIRS = 3
@@ -54,15 +55,17 @@ def main(given: Sequence[str] | None = None) -> int:
     root = os.path.abspath(asked.data or place.default_root())
     setting = Setting(root, peers.find(), asked.quick)
     try:
-        cases = catalogue.chosen(asked.names, catalogue.all_cases(setting))
+        cases, axes = catalogue.chosen(
+            asked.names, catalogue.all_cases(setting), works.axes(setting)
+        )
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     if asked.list:
-        _list(cases)
+        _list(cases, axes)
         return 0
     os.makedirs(setting.out, exist_ok=True)
-    results = _measure(cases, setting, asked)
+    results = _measure(cases, axes, setting, asked)
     if asked.json:
         text = json.dumps(to_json(results), indent=1) + "\n"
         if asked.json == "-":
@@ -73,15 +76,20 @@ def main(given: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _list(cases: list[Case]) -> None:
+def _list(cases: list[Case], axes: list[works.Axis]) -> None:
     for case in cases:
         target = f"target {case.target}" if case.target is not None else ""
-        print(f"{case.name:16} {target:10} {case.title}")
-    for group, names in catalogue.groups(cases).items():
-        print(f"{group:16} {' '.join(names)}")
+        print(f"{case.name:24} {target:10} {case.title}")
+    for axis in axes:
+        works_of = ", ".join(work.name for work in axis.works)
+        print(f"{catalogue.name_of(axis):24} target 11  {works_of}")
+    for group, names in catalogue.groups(cases, axes).items():
+        print(f"{group:24} {' '.join(names)}")
 
 
-def _measure(cases: list[Case], setting: Setting, asked: argparse.Namespace) -> Results:
+def _measure(
+    cases: list[Case], axes: list[works.Axis], setting: Setting, asked: argparse.Namespace
+) -> Results:
     from benchmarks.measuring.machine import describe
 
     # With `--json -` the output is JSON alone.
@@ -91,20 +99,26 @@ def _measure(cases: list[Case], setting: Setting, asked: argparse.Namespace) -> 
         print("quick: small data and few runs; these are not the sizes of the targets", file=out)
     for name, how in setting.peers.missing.items():
         print(f"{name} is not installed, left out: {how}", file=out)
-    _say_room(cases, setting, out)
+    _say_room(cases, axes, setting, out)
     measured: list[CaseResult] = []
     for case in cases:
         result = _one(case, setting, pairs)
         measured.append(result)
         print(f"\n{case_text(result)}", end="", file=out, flush=True)
-    print(f"\n{counted(measured)}", file=out)
+    found: list[Curve] = []
+    for axis in axes:
+        for curve in curves.measure(axis, setting, _progress):
+            found.append(curve)
+            _progress("")
+            print(f"\n{curve_text(curve)}", end="", file=out, flush=True)
+    print(f"\n{counted(measured, found)}", file=out)
     return Results(
         datetime.now(timezone.utc).isoformat(timespec="seconds"),
         asked.quick,
         pairs,
         describe(setting.root, setting.peers),
         tuple(measured),
-        (),
+        tuple(found),
         tuple(setting.peers.missing),
     )
 
@@ -126,8 +140,9 @@ def _one(case: Case, setting: Setting, pairs: int) -> CaseResult:
         _progress("")
 
 
-def _say_room(cases: list[Case], setting: Setting, out: TextIO) -> None:
+def _say_room(cases: list[Case], axes: list[works.Axis], setting: Setting, out: TextIO) -> None:
     datasets = dict.fromkeys(dataset for case in cases for dataset in case.datasets)
+    datasets |= dict.fromkeys(axis.dataset(size) for axis in axes for size in axis.sizes)
     to_make = place.to_be_made(datasets, setting.root)
     room = max((case.room for case in cases), default=0)
     print(

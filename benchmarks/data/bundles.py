@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from benchmarks.data.bert import blocks
 from benchmarks.data.place import Dataset
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "model.ckpt-1"
 _SHAPES = ((), (1,), (2,), (3,), (4,), (2, 2), (2, 3), (3, 2), (1, 4), (1, 1, 2, 3))
-_PER_SHARD = 4
+PER_SHARD = 4
 _SLICE_ROWS = 16
 
 
@@ -58,11 +59,27 @@ def shards(count: int) -> Dataset:
         import tfartifacts as tfa
 
         with tfa.CheckpointWriter(f"{folder}/{PREFIX}", shards=count) as writer:
-            for number in range(_PER_SHARD * count):
+            for number in range(PER_SHARD * count):
                 value = np.full((32, 32), number, np.float32)
                 writer.add(f"model/table_{number:05d}", value)
 
-    return Dataset(f"shards-{count}.1", 4096 * _PER_SHARD * count + 4096 * count, make)
+    return Dataset(f"shards-{count}.1", 4096 * PER_SHARD * count + 4096 * count, make)
+
+
+def weights(num_bytes: int) -> Dataset:
+    """64 variables of equal size, that many bytes together."""
+
+    def make(folder: str) -> None:
+        import tfartifacts as tfa
+
+        each = num_bytes // 256
+        with tfa.CheckpointWriter(f"{folder}/{PREFIX}") as writer:
+            for number in range(64):
+                writer.add_blocks(
+                    f"model/table_{number:02d}", "float32", (each,), blocks(number, each, 0.02)
+                )
+
+    return Dataset(f"weights-{num_bytes}.1", num_bytes, make)
 
 
 def slices(count: int) -> Dataset:

@@ -19,6 +19,7 @@ _WIDTH = 8
 _SEED = 20151109
 
 META = "model.meta"
+TRAINED_PREFIX = "model"
 _PLAIN = 10 * PER_LAYER + 1
 _CONSTANTS = 10
 NUM_WITH_CONSTANTS = _PLAIN + _CONSTANTS
@@ -27,6 +28,28 @@ NUM_WITH_CONSTANTS = _PLAIN + _CONSTANTS
 def many_nodes(count: int) -> Dataset:
     """`model.meta` with exactly `count` nodes; about 130 bytes each."""
     return Dataset(f"nodes-{count}.1", 130 * count, lambda folder: _write_nodes(folder, count))
+
+
+def trained(count: int) -> Dataset:
+    """A checkpoint `model` with a graph of that many nodes, or a few less, to be converted.
+
+    `output_0` needs all layers of `input`. There is no saver: the converter makes one.
+    """
+    count = (count - 2) // PER_LAYER * PER_LAYER + 2
+
+    def make(folder: str) -> None:
+        import numpy as np
+
+        import tfartifacts as tfa
+
+        _write_nodes(folder, count)
+        with tfa.CheckpointWriter(f"{folder}/{TRAINED_PREFIX}") as writer:
+            for number in range(count // PER_LAYER):
+                scope = f"model/layer_{number:06d}/dense"
+                writer.add(f"{scope}/kernel", np.full((_WIDTH, _WIDTH), 0.125, np.float32))
+                writer.add(f"{scope}/bias", np.full(_WIDTH, 0.125, np.float32))
+
+    return Dataset(f"trained-{count}.1", 180 * count, make)
 
 
 def _write_nodes(folder: str, count: int) -> None:

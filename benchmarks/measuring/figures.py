@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.measuring.results import CaseResult, Curve, LimitResult, Run, SideResult
+from benchmarks.measuring.results import CaseResult, Curve, LimitResult, Point, Run, SideResult
 
 MET = "met"
 MISSED = "MISSED"
@@ -60,26 +60,32 @@ def cost(runs: tuple[Run, ...]) -> float:
     return median(run.seconds for run in runs)
 
 
-def slope_of(curve: Curve) -> float | None:
-    """By how many orders of magnitude the cost grows with one of size, between the largest half.
+def growth_of(smaller: Point, larger: Point) -> float:
+    """How many times as much ten times the size costs, going by two sizes."""
+    return math.pow(10.0, slope(smaller, larger))
 
-    The cost of starting, which is the same for each size, hides growth at small sizes: so it is the
-    steepest piece between neighbours that is told, of those that are above twice the least cost.
-    None where there is no such piece.
+
+def slope(smaller: Point, larger: Point) -> float:
+    """By how many orders of magnitude the cost grows with each of the size."""
+    costs = math.log(cost(larger.runs) / cost(smaller.runs))
+    return costs / math.log(larger.size / smaller.size)
+
+
+def worst_slope(curve: Curve) -> float | None:
+    """The steepest piece between neighbours.
+
+    The cost of starting, which is the same for each size, hides growth at small sizes: pieces that
+    end at less than twice the least cost tell nothing. None where there are no others.
     """
     floor = min((cost(point.runs) for point in curve.points), default=0.0)
-    pieces = [
-        math.log(cost(b.runs) / cost(a.runs)) / math.log(b.size / a.size)
-        for a, b in zip(curve.points, curve.points[1:], strict=False)
-        if cost(b.runs) > 2 * floor
-    ]
-    return max(pieces, default=None)
+    pieces = zip(curve.points, curve.points[1:], strict=False)
+    return max((slope(a, b) for a, b in pieces if cost(b.runs) > 2 * floor), default=None)
 
 
 def worst_growth(curve: Curve) -> float | None:
-    """How many times as much ten times the size costs, at worst: of any two neighbours."""
-    slope = slope_of(curve)
-    return None if slope is None else 10.0**slope
+    """What ten times the size costs, going by the steepest piece; None where all cost the same."""
+    found = worst_slope(curve)
+    return None if found is None else math.pow(10.0, found)
 
 
 def is_superlinear(curve: Curve) -> bool:

@@ -6,10 +6,11 @@
                                              "anonymous_bytes"}]}],
                 "limits": [{"of", "to", "measure", "at_most", "needs",
                             "median", "lowest", "highest", "verdict"}]}],
-     "scaling": [{"work", "axis", "unit", "points": [{"size", "runs": [..]}], "slope", ..}]}
+     "curves": [{"work", "axis", "in_process", "points": [{"size", "runs": [..]}],
+                 "slope", "growth_of_ten_times", "failure"}]}
 
-What is computed of the runs (`median` to `verdict`, `slope`) is in the JSON for readers, and is
-computed again when it is read.
+What is computed of the runs (`median` to `verdict`, `slope`, `growth_of_ten_times`) is in the JSON
+for other readers, and is computed again when it is read here.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Results:
 
 def to_json(results: Results) -> dict[str, Any]:
     """For `json.dumps`."""
-    from benchmarks.measuring.figures import judge, slope_of, worst_growth
+    from benchmarks.measuring.figures import judge, worst_growth, worst_slope
 
     plain = dataclasses.asdict(results)
     plain = {"schema": SCHEMA, **plain, "machine": dict(results.machine)}
@@ -104,7 +105,7 @@ def to_json(results: Results) -> dict[str, Any]:
         for number, limit in enumerate(case.limits):
             shown["limits"][number] |= dataclasses.asdict(judge(case, limit))
     for curve, shown in zip(results.curves, plain["curves"], strict=True):
-        shown["slope"] = slope_of(curve)
+        shown["slope"] = worst_slope(curve)
         shown["growth_of_ten_times"] = worst_growth(curve)
     return plain
 

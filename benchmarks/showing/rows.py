@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.measuring.figures import MET, MISSED, NOT_MEASURED, Judged, judge, values
-from benchmarks.measuring.results import CaseResult, LimitResult
+from benchmarks.measuring.figures import (
+    MET,
+    MISSED,
+    NOT_MEASURED,
+    Judged,
+    growth_of,
+    is_superlinear,
+    judge,
+    values,
+)
+from benchmarks.measuring.results import CaseResult, Curve, LimitResult, Point
 
 SIDE_HEADERS = ("side", "runs", "median", "least to most", "peak MiB")
 LIMIT_HEADERS = ("compared", "found", "least to most", "at most", "")
@@ -81,10 +91,38 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:.2f} s"
 
 
-def counted(cases: list[CaseResult]) -> str:
-    """`12 limits met, 3 MISSED, 1 not measured`."""
+CURVE_HEADERS = ("size", "runs", "median", "least to most", "peak MiB", "of ten times")
+
+
+def curve_rows(curve: Curve) -> list[tuple[str, ...]]:
+    """One row for each size; last, what ten times the size would cost after the size before."""
+    rows: list[tuple[str, ...]] = []
+    before: Point | None = None
+    for point in curve.points:
+        seconds = [run.seconds for run in point.runs]
+        growth = "" if before is None else f"{growth_of(before, point):.3g} x"
+        rows.append(
+            (
+                f"{point.size:,}",
+                str(len(seconds)),
+                seconds_text(median(seconds)),
+                f"{seconds_text(min(seconds))} to {seconds_text(max(seconds))}",
+                f"{max(run.peak_bytes for run in point.runs) / 2**20:.0f}",
+                growth,
+            )
+        )
+        before = point
+    return rows
+
+
+def counted(cases: Sequence[CaseResult], curves: Sequence[Curve]) -> str:
+    """`12 limits met, 3 MISSED, 1 not measured; 2 of 30 curves grow with more than the size`."""
     verdicts = [
         judge(case, limit).verdict for case in cases for limit in case.limits if limit.at_most
     ]
     met, missed, open_ = (verdicts.count(one) for one in (MET, MISSED, NOT_MEASURED))
-    return f"{met} limits met, {missed} MISSED, {open_} not measured"
+    text = f"{met} limits met, {missed} MISSED, {open_} not measured"
+    if curves:
+        steep = sum(map(is_superlinear, curves))
+        text += f"; {steep} of {len(curves)} curves grow with more than the size"
+    return text

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.measuring.results import CaseResult
-from benchmarks.showing.rows import LIMIT_HEADERS, SIDE_HEADERS, limit_rows, side_rows
+from benchmarks.measuring.figures import MOST_GROWTH, is_superlinear, worst_growth
+from benchmarks.measuring.results import CaseResult, Curve
+from benchmarks.showing.rows import (
+    CURVE_HEADERS,
+    LIMIT_HEADERS,
+    SIDE_HEADERS,
+    curve_rows,
+    limit_rows,
+    side_rows,
+)
 
 
 def case_text(case: CaseResult) -> str:
@@ -22,6 +30,20 @@ def case_text(case: CaseResult) -> str:
         parts.append(table(LIMIT_HEADERS, limit_rows(case), "lrrrl"))
     if case.note:
         parts.append(f"  {case.note}")
+    return "\n".join(parts) + "\n"
+
+
+def curve_text(curve: Curve) -> str:
+    """A title and a table of the sizes."""
+    growth = worst_growth(curve)
+    said = "" if growth is None else f": ten times the size costs up to {growth:.3g} times as much"
+    if is_superlinear(curve):
+        said += f", MORE THAN {MOST_GROWTH:.0f}"
+    parts = [f"{curve.axis}, {curve.work}{said}"]
+    if curve.failure:
+        parts.append(f"  not measured: {curve.failure}")
+    if curve.points:
+        parts.append(table(CURVE_HEADERS, curve_rows(curve), "rrrrrr"))
     return "\n".join(parts) + "\n"
 
 
