@@ -21,7 +21,7 @@ from typing import TextIO
 from benchmarks import catalogue, peers
 from benchmarks.data import place
 from benchmarks.measuring.cases import Case
-from benchmarks.measuring.results import CaseResult, Curve, Results, to_json
+from benchmarks.measuring.results import CaseResult, Curve, Results, from_json, to_json
 from benchmarks.measuring.turns import measure, not_measured
 from benchmarks.scaling import curves, works
 from benchmarks.showing.rows import counted
@@ -29,6 +29,7 @@ from benchmarks.showing.text import case_text, curve_text
 from benchmarks.targets.setting import Setting
 
 QUICK_PAIRS = 3
+_QUICK = "quick: small data and few runs; what is met or missed says nothing about the targets"
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -47,11 +48,24 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--data", metavar="DIR", help=f"where data is kept (${place.VARIABLE})")
     parser.add_argument("--json", metavar="FILE", help="write all runs as JSON; - for the output")
+    parser.add_argument(
+        "--from", dest="saved", metavar="FILE", help="measure nothing: read --json's"
+    )
+    parser.add_argument(
+        "--write-docs",
+        action="store_true",
+        help="put tables and plots into docs/performance.md (plots need the extra `benchmarks`)",
+    )
     return parser.parse_args(given)
 
 
 def main(given: Sequence[str] | None = None) -> int:
     asked = arguments(given)
+    if asked.saved:
+        with open(asked.saved, encoding="utf-8") as file:
+            results = from_json(json.load(file))
+        _show(results, asked)
+        return 0
     root = os.path.abspath(asked.data or place.default_root())
     setting = Setting(root, peers.find(), asked.quick)
     try:
@@ -66,6 +80,21 @@ def main(given: Sequence[str] | None = None) -> int:
         return 0
     os.makedirs(setting.out, exist_ok=True)
     results = _measure(cases, axes, setting, asked)
+    _finish(results, asked)
+    return 0
+
+
+def _show(results: Results, asked: argparse.Namespace) -> None:
+    """What was measured before."""
+    for case in results.cases:
+        print(case_text(case))
+    for curve in results.curves:
+        print(curve_text(curve))
+    print(counted(results.cases, results.curves))
+    _finish(results, asked)
+
+
+def _finish(results: Results, asked: argparse.Namespace) -> None:
     if asked.json:
         text = json.dumps(to_json(results), indent=1) + "\n"
         if asked.json == "-":
@@ -73,7 +102,10 @@ def main(given: Sequence[str] | None = None) -> int:
         else:
             with open(asked.json, "w", encoding="utf-8") as file:
                 file.write(text)
-    return 0
+    if asked.write_docs:
+        from benchmarks.showing.writing import write_docs
+
+        print(f"written: {', '.join(write_docs(results))}", file=sys.stderr)
 
 
 def _list(cases: list[Case], axes: list[works.Axis]) -> None:
@@ -96,7 +128,7 @@ def _measure(
     out = sys.stderr if asked.json == "-" else sys.stdout
     pairs = QUICK_PAIRS if asked.quick else asked.pairs
     if asked.quick:
-        print("quick: small data and few runs; these are not the sizes of the targets", file=out)
+        print(_QUICK, file=out)
     for name, how in setting.peers.missing.items():
         print(f"{name} is not installed, left out: {how}", file=out)
     _say_room(cases, axes, setting, out)
@@ -112,6 +144,8 @@ def _measure(
             _progress("")
             print(f"\n{curve_text(curve)}", end="", file=out, flush=True)
     print(f"\n{counted(measured, found)}", file=out)
+    if asked.quick:
+        print(_QUICK, file=out)
     return Results(
         datetime.now(timezone.utc).isoformat(timespec="seconds"),
         asked.quick,

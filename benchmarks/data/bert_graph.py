@@ -127,7 +127,7 @@ def adam(loss, step):
     gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, variables), 1.0)
     rate = v1.train.polynomial_decay(1e-4, step, 10000, end_learning_rate=0.0)
     updates = []
-    for variable, gradient in zip(variables, gradients, strict=False):
+    for variable, gradient in zip(variables, gradients):  # noqa: B905 - Python 3.7
         name = variable.op.name
         m = zeros(name + "/adam_m", variable.shape, trainable=False)
         v = zeros(name + "/adam_v", variable.shape, trainable=False)

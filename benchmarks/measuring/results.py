@@ -99,11 +99,12 @@ def to_json(results: Results) -> dict[str, Any]:
     """For `json.dumps`."""
     from benchmarks.measuring.figures import judge, worst_growth, worst_slope
 
-    plain = dataclasses.asdict(results)
-    plain = {"schema": SCHEMA, **plain, "machine": dict(results.machine)}
+    plain = {"schema": SCHEMA, **dataclasses.asdict(results), "machine": dict(results.machine)}
     for case, shown in zip(results.cases, plain["cases"], strict=True):
-        for number, limit in enumerate(case.limits):
-            shown["limits"][number] |= dataclasses.asdict(judge(case, limit))
+        shown["limits"] = [
+            {**dataclasses.asdict(limit), **dataclasses.asdict(judge(case, limit))}
+            for limit in case.limits
+        ]
     for curve, shown in zip(results.curves, plain["curves"], strict=True):
         shown["slope"] = worst_slope(curve)
         shown["growth_of_ten_times"] = worst_growth(curve)

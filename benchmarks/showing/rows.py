@@ -10,6 +10,7 @@ from benchmarks.measuring.figures import (
     MISSED,
     NOT_MEASURED,
     Judged,
+    cost,
     growth_of,
     is_superlinear,
     judge,
@@ -91,7 +92,7 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:.2f} s"
 
 
-CURVE_HEADERS = ("size", "runs", "median", "least to most", "peak MiB", "of ten times")
+CURVE_HEADERS = ("size", "runs", "fastest", "to slowest", "peak MiB", "of ten times")
 
 
 def curve_rows(curve: Curve) -> list[tuple[str, ...]]:
@@ -105,8 +106,8 @@ def curve_rows(curve: Curve) -> list[tuple[str, ...]]:
             (
                 f"{point.size:,}",
                 str(len(seconds)),
-                seconds_text(median(seconds)),
-                f"{seconds_text(min(seconds))} to {seconds_text(max(seconds))}",
+                seconds_text(cost(point.runs)),
+                seconds_text(max(seconds)),
                 f"{max(run.peak_bytes for run in point.runs) / 2**20:.0f}",
                 growth,
             )
