@@ -30,7 +30,7 @@ from tests import operations
 from tests.conftest import PROJECT
 from tests.operations import Operation, Tree, tree
 from tfartifacts.errors import DestinationExistsError, WriteError
-from tfartifacts.storage import files, publishing, temporary, writing
+from tfartifacts.storage import files, publishing, syncing, temporary, writing
 
 OPERATIONS = {**operations.OPERATIONS, **operations.OTHERS}
 
@@ -103,7 +103,7 @@ class Faults:
         return counting
 
     def install(self, patch: pytest.MonkeyPatch, *, without_renameat2: bool = False) -> None:
-        for module in (files, publishing, temporary, writing):
+        for module in (files, publishing, syncing, temporary, writing):
             patch.setattr(module, "os", self)
         renameat2 = (lambda *_: False) if without_renameat2 else self._renameat2
         patch.setattr(publishing, "_renameat2", self.counted("renameat2", renameat2))
@@ -322,6 +322,7 @@ class Journal:
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(publishing, "os", self)
+        patch.setattr(syncing, "os", self)
         patch.setattr(writing, "os", self)
         patch.setattr(publishing, "_renameat2", self.renameat2)
 

@@ -22,6 +22,7 @@ from tfartifacts.storage.publishing import (
     publish_folder,
     refuse_existing,
 )
+from tfartifacts.storage.syncing import Syncing
 from tfartifacts.storage.temporary import staging_folder
 from tfartifacts.storage.writing import copy_mode, make_folder, new_file
 
@@ -119,7 +120,8 @@ def publish(
     with staging_folder(destination) as staging:
         place = os.path.join(staging, "export")
         make_folder(place)
-        sizes = _write(files, place, meter)
+        with Syncing() as syncing:
+            sizes = _write(files, place, meter, syncing)
         check(place if is_folder else os.path.join(place, files[-1].name))
         refuse_changed(sources)
         if is_folder:
@@ -136,11 +138,13 @@ def publish(
     return saved(destination if is_folder else os.path.dirname(destination), sizes)
 
 
-def _write(files: Sequence[OutputFile], place: str, meter: Meter) -> dict[str, int]:
+def _write(
+    files: Sequence[OutputFile], place: str, meter: Meter, syncing: Syncing
+) -> dict[str, int]:
     meter.start("writing")
     written: dict[str, int] = {}
     for file in files:
-        with new_file(os.path.join(place, file.name)) as sink:
+        with new_file(os.path.join(place, file.name), syncing) as sink:
             metered = _Metered(sink, meter.add)
             file.write(metered)
         written[file.name] = metered.crc

@@ -22,6 +22,7 @@ from tfartifacts.saving.plans import Message, Options, Plan
 from tfartifacts.saving.sources import refuse_changed
 from tfartifacts.storage.files import describe_file, stream_range
 from tfartifacts.storage.mapping import let_go, read_or_map
+from tfartifacts.storage.syncing import Syncing
 from tfartifacts.storage.writing import batched, link_file, make_folder, new_file
 
 
@@ -38,13 +39,16 @@ def stage(plan: Plan, folder: str, sources: Sequence[File], options: Options) ->
 
     Raises SourceChangedError where the source is no longer what it was when it was opened.
     """
-    notes = _write_and_check(plan, folder, options)
+    with Syncing() as syncing:
+        notes = _write_and_check(plan, folder, options, syncing)
     refuse_changed(sources)
     files = {name: describe_file(os.path.join(folder, name)) for name in plan.names()}
     return Staged({name: file.size for name, file in files.items() if file is not None}, notes)
 
 
-def _write_and_check(plan: Plan, folder: str, options: Options) -> tuple[str, ...]:
+def _write_and_check(
+    plan: Plan, folder: str, options: Options, syncing: Syncing
+) -> tuple[str, ...]:
     make_folder(folder)
     meter = Meter(options.progress, 0 if options.progress is None else plan.size_without_index())
     prefix = os.path.join(folder, *plan.bundle.split("/"))
@@ -52,7 +56,7 @@ def _write_and_check(plan: Plan, folder: str, options: Options) -> tuple[str, ..
 
     @contextmanager
     def create(path: str) -> Iterator[Sink]:
-        with new_file(path) as sink:
+        with new_file(path, syncing) as sink:
             yield sink if path == index_file(prefix) else _Metered(sink, meter)
 
     def link(source: str, path: str) -> Sink | None:

@@ -22,6 +22,7 @@ from tfartifacts.saving.leftovers import clear_checkpoint
 from tfartifacts.saving.plans import Message, Options, Saved, path_to_write, saved
 from tfartifacts.saving.staging import check_message
 from tfartifacts.saving.state_file import StateFile
+from tfartifacts.storage.syncing import Syncing
 from tfartifacts.storage.temporary import staging_folder
 from tfartifacts.storage.writing import make_folder, new_file, write_file
 
@@ -80,8 +81,12 @@ class CheckpointWriter:
             staging = stack.enter_context(staging_folder(self._prefix))
             self._place = os.path.join(staging, "checkpoint")
             make_folder(self._place)
+            self._disk = stack.enter_context(ExitStack())
+            syncing = self._disk.enter_context(Syncing())
             self._sinks = stack.enter_context(ExitStack())
-            sinks = [self._sinks.enter_context(new_file(self._path(file))) for file in data]
+            sinks = [
+                self._sinks.enter_context(new_file(self._path(file), syncing)) for file in data
+            ]
             self._staging = stack.pop_all()
         self._stream = BundleStream(sinks)
         self._is_open = True
@@ -154,6 +159,7 @@ class CheckpointWriter:
             if kind is not None:
                 # Data files are closed without waiting for the disk.
                 self._sinks.__exit__(kind, error, trace)
+                self._disk.__exit__(kind, error, trace)
                 return
             self._refuse_broken()
             self._finish()
@@ -170,6 +176,7 @@ class CheckpointWriter:
             write_file(self._path(STATE_FILE), message.pieces)
             check_message(self._path(STATE_FILE), message)
         check_bundle(self._path(self._name), self._stream.written, _ignored)
+        self._disk.close()
         files = [*self._files, *([] if encoded is None else [STATE_FILE])]
         sizes = {file: os.path.getsize(self._path(file)) for file in files}
         known_by = None if encoded is None else state

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -17,7 +18,7 @@ from tfartifacts.errors import FormatError, PathNotFoundError, UnsupportedError
 from tfartifacts.model.checkpoints import File
 from tfartifacts.records import dataclass
 
-CHUNK = 1 << 20  # bytes read at a time when streaming
+CHUNK = 1 << 19  # bytes read at a time when streaming: what a processor's cache holds
 MAX_PATH = 4096  # bytes with the final NUL, as Linux has it
 LARGE = 1 << 30  # bytes; the system is asked for more than this before the first is read
 
@@ -112,14 +113,28 @@ def _refuse_beyond_memory(path: str, size: int) -> None:
         )
 
 
+class _Spare(threading.local):
+    """A thread's buffers of CHUNK bytes that nobody uses: memory costs most where it is new."""
+
+    def __init__(self) -> None:
+        self.buffers: list[memoryview] = []
+
+
+_spare = _Spare()
+_MOST_SPARE = 2  # more only where several streams are open at once
+
+
 def stream_range(path: str, offset: int, size: int) -> Iterator[memoryview]:
     """`size` bytes from `offset` in pieces; a piece is valid until the next one is asked for."""
     with opened(path) as descriptor:
         check_range(path, offset, size, os.fstat(descriptor).st_size)
-        buffer = memoryview(bytearray(min(size, CHUNK)))
+        if size < CHUNK:
+            buffer = memoryview(bytearray(size))
+        else:
+            buffer = _spare.buffers.pop() if _spare.buffers else memoryview(bytearray(CHUNK))
         while size > 0:
             try:
-                count = os.preadv(descriptor, [buffer[: min(size, CHUNK)]], offset)
+                count = os.preadv(descriptor, [buffer[:size]], offset)
             except OSError as error:
                 raise not_readable(path, error) from None
             if count == 0:
@@ -127,6 +142,9 @@ def stream_range(path: str, offset: int, size: int) -> Iterator[memoryview]:
             yield buffer[:count]
             offset += count
             size -= count
+        # Not where the stream is left before: its last piece may be in use.
+        if len(buffer) == CHUNK and len(_spare.buffers) < _MOST_SPARE:
+            _spare.buffers.append(buffer)
 
 
 def read_into(descriptor: int, path: str, buffer: memoryview, offset: int) -> None:

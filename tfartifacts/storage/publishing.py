@@ -19,8 +19,9 @@ from contextlib import suppress
 
 from tfartifacts.errors import DestinationExistsError, WriteError
 from tfartifacts.storage.files import read_file
+from tfartifacts.storage.syncing import write_error
 from tfartifacts.storage.temporary import note_parts, remove_folder
-from tfartifacts.storage.writing import copy_mode, sync_folder, write_error, write_file
+from tfartifacts.storage.writing import copy_mode, sync_folder, write_file
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1

@@ -25,7 +25,8 @@ from functools import lru_cache
 
 from tfartifacts.errors import PathNotFoundError, WriteError
 from tfartifacts.storage.files import read_file
-from tfartifacts.storage.writing import sync_folder, write_error, write_file
+from tfartifacts.storage.syncing import write_error
+from tfartifacts.storage.writing import sync_folder, write_file
 
 MARK = ".tfartifacts-"
 _PARTS = "parts.json"

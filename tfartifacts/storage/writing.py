@@ -9,10 +9,16 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from tfartifacts.errors import WriteError
 from tfartifacts.model.values import Buffer, Sink
 from tfartifacts.storage.files import opened
 from tfartifacts.storage.mapping import let_go
+from tfartifacts.storage.syncing import (
+    Growing,
+    Syncing,
+    close_quietly,
+    sync_and_close,
+    write_error,
+)
 
 _FICLONE = 0x40049409  # linux/fs.h, _IOW(0x94, 9, int)
 
@@ -23,58 +29,65 @@ _PARTS_KEPT = 4  # batches of a mapped file that may be in memory
 _PIECE = 1 << 18
 
 
-def write_error(path: str, error: OSError) -> WriteError:
-    """The operating system's refusal, in our words."""
-    reason = (error.strerror or str(error)).lower()
-    failure = WriteError(f"cannot write: {reason}; nothing was published", path=path)
-    failure.errno = error.errno
-    return failure
-
-
 class _FileSink:
     """A file being written; every byte is written or WriteError raised."""
 
-    def __init__(self, path: str, descriptor: int) -> None:
+    def __init__(self, path: str, syncing: Syncing) -> None:
         self._path = path
-        self._descriptor = descriptor
+        self._syncing = syncing
+        self._descriptor = _create(path)
+        self._growing = Growing(self._descriptor, syncing)
+        self._is_open = True
 
     def write(self, data: Buffer) -> None:
         view = memoryview(data)
         try:
             while view:
-                view = view[os.write(self._descriptor, view[:_PIECE]) :]
+                count = os.write(self._descriptor, view[:_PIECE])
+                self._growing.wrote(count)
+                view = view[count:]
         except OSError as error:
             raise write_error(self._path, error) from None
 
-
-@contextmanager
-def _created(path: str) -> Iterator[int]:
-    """A descriptor of a new file, open for writing; synced to disk when the block ends."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise write_error(path, error) from None
-    try:
-        yield descriptor
+    def finish(self) -> None:
+        """Nothing follows: sync and close it, a large one beside what comes next."""
         try:
-            os.fsync(descriptor)
+            self._growing.give_back()
         except OSError as error:
-            raise write_error(path, error) from None
-    except BaseException:
-        with suppress(OSError):  # what went wrong first is told
-            os.close(descriptor)
-        raise
+            raise write_error(self._path, error) from None
+        self._is_open = False
+        close = self._syncing.sync if self._growing.is_large else sync_and_close
+        close(self._path, self._descriptor)
+
+    def give_up(self) -> None:
+        if self._is_open and self._growing.is_large:
+            self._syncing.sync(self._path, self._descriptor)  # where it is in use still
+        elif self._is_open:
+            close_quietly(self._descriptor)
+
+
+def _create(path: str) -> int:
+    """A descriptor of a new file, open for writing."""
     try:
-        os.close(descriptor)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise write_error(path, error) from None
 
 
 @contextmanager
-def new_file(path: str) -> Iterator[Sink]:
-    """A new file, synced to disk when the block ends."""
-    with _created(path) as descriptor:
-        yield _FileSink(path, descriptor)
+def new_file(path: str, syncing: Syncing | None = None) -> Iterator[Sink]:
+    """A new file, synced to disk when the block ends; a large one when that of `syncing` does."""
+    if syncing is None:
+        with Syncing() as own, new_file(path, own) as sink:
+            yield sink
+        return
+    file = _FileSink(path, syncing)
+    try:
+        yield file
+        file.finish()
+    except BaseException:
+        file.give_up()
+        raise
 
 
 def write_file(path: str, pieces: Sequence[Buffer]) -> None:
@@ -119,8 +132,13 @@ def link_file(source: str, path: str, *, hard: bool) -> str:
     hard link, made only with `hard`, is the same file: whoever writes into one writes into both.
     Gives "", and leaves nothing, where the file system has neither.
     """
-    with _created(path) as descriptor:
+    descriptor = _create(path)
+    try:
         shares_blocks = _reflinked(source, descriptor)
+    except BaseException:
+        close_quietly(descriptor)
+        raise
+    sync_and_close(path, descriptor)
     if shares_blocks:
         return "reflink"
     try:
