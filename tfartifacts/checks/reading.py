@@ -27,10 +27,10 @@ from tfartifacts.formats.tensor_checks import (
     parts_of,
     require_checksum,
 )
+from tfartifacts.model.jobs import usual_jobs
 from tfartifacts.model.values import Progress
 from tfartifacts.records import dataclass, field
 from tfartifacts.storage.files import opened, read_into
-from tfartifacts.storage.hashing import usual_jobs
 
 _SMALL = PART // 4  # bytes; what is not larger is read together with what follows
 _WORTH_THREADS = 4 << 20  # bytes; fewer are read before threads have started

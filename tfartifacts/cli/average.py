@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tfartifacts.cli.declaring import Argument, Option
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal, split
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal, Jobs, split
 from tfartifacts.cli.writing import DryRun, MaxToKeep, UpdateState, Writing
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def average(
     max_to_keep: MaxToKeep = None,
     dry_run: DryRun = False,
     follow_external: FollowExternal = False,
+    jobs: Jobs = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -75,7 +76,7 @@ def average(
     if last is not None and len(sources) != 1:
         raise ConversionError(f"found {len(sources)} paths with --last, expected one folder")
     numbers = None if weights is None else _numbers(weights)
-    writing = Writing(False, update_state, max_to_keep, None, dry_run, quiet=as_json)
+    writing = Writing(False, update_state, max_to_keep, None, dry_run, quiet=as_json, jobs=jobs)
     plans: list[AveragePlan] = []
     opened: list[Checkpoint] = []
 

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 from tfartifacts.cli.declaring import Argument, Option
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal, split
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal, Jobs, split
 from tfartifacts.cli.to_saved_model import (
     AssetFiles,
     ForTensorflow,
@@ -149,6 +149,7 @@ def convert(
         ),
     ] = None,
     follow_external: FollowExternal = False,
+    jobs: Jobs = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -194,7 +195,7 @@ def convert(
         follow_external=follow_external,
         tags=None if tag is None else split(tag),
     )
-    writing = Writing(overwrite, update_state, max_to_keep, link, dry_run, quiet=as_json)
+    writing = Writing(overwrite, update_state, max_to_keep, link, dry_run, quiet=as_json, jobs=jobs)
     opened: list[Artifact] = []
     checks: list[Check] = []
 

@@ -10,6 +10,7 @@ from tfartifacts.cli.options import (
     AsJson,
     Debug,
     FollowExternal,
+    Jobs,
     Limit,
     OutputFormat,
     Roles,
@@ -67,6 +68,7 @@ def diff(
             show_default=False,
         ),
     ] = None,
+    jobs: Jobs = None,
     follow_external: FollowExternal = False,
     output: OutputFormat = None,
     as_json: AsJson = False,
@@ -108,6 +110,7 @@ def diff(
         parts=parts or PARTS,
         select=View(pattern=pattern).selects if pattern else None,
         roles=roles(role),
+        jobs=jobs,
     )
     writer = Writer(request.output, PRESENTATION, request.layout())
     writer.write(describe_difference(found))

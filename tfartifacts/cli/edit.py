@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tfartifacts.cli.declaring import Argument, Option
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal, Jobs
 from tfartifacts.cli.writing import MaxToKeep, UpdateState, Writing
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def edit(
         Option("--dry-run", help="Say what would become of each variable; write nothing."),
     ] = False,
     follow_external: FollowExternal = False,
+    jobs: Jobs = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -171,7 +172,7 @@ def edit(
         add=_arrays(add or ()),
         shards=shards,
     )
-    writing = Writing(False, update_state, max_to_keep, None, dry_run, quiet=as_json)
+    writing = Writing(False, update_state, max_to_keep, None, dry_run, quiet=as_json, jobs=jobs)
     plans: list[EditPlan] = []
     paths: list[str] = []
 

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 from tfartifacts.cli.declaring import Argument, Option
-from tfartifacts.cli.options import AsJson, Debug, FollowExternal
+from tfartifacts.cli.options import AsJson, Debug, FollowExternal, Jobs
 from tfartifacts.cli.writing import DryRun, taking_back_before_the_end
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def export(
     ] = False,
     dry_run: DryRun = False,
     follow_external: FollowExternal = False,
+    jobs: Jobs = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -164,6 +165,7 @@ def export(
                 overwrite=overwrite,
                 dry_run=dry_run,
                 progress=progress if progress.wanted else None,
+                jobs=jobs,
             )
 
     with taking_back_before_the_end():

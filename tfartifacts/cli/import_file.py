@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tfartifacts.cli.declaring import Argument, Option
 from tfartifacts.cli.export import NameMap
-from tfartifacts.cli.options import AsJson, Debug
+from tfartifacts.cli.options import AsJson, Debug, Jobs
 from tfartifacts.cli.writing import DryRun, MaxToKeep, UpdateState, Writing
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def import_file(
     update_state: UpdateState = False,
     max_to_keep: MaxToKeep = None,
     dry_run: DryRun = False,
+    jobs: Jobs = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -84,7 +85,7 @@ def import_file(
     def made() -> Checkpoint:
         return import_checkpoint(source, names=names, step=step, dtypes=dtypes)
 
-    writing = Writing(False, update_state, max_to_keep, None, dry_run, quiet=as_json)
+    writing = Writing(False, update_state, max_to_keep, None, dry_run, quiet=as_json, jobs=jobs)
     checkpoint, saved = writing.save(source, prefix, made)
     document = describe_conversion(
         source, checkpoint, prefix, saved.files, saved.notes, dry_run=dry_run

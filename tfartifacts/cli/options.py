@@ -33,6 +33,17 @@ Roles = Annotated[
         help="Only variables for this: model, average, optimizer, bookkeeping, copy.",
     ),
 ]
+Jobs = Annotated[
+    int | None,
+    Option(
+        "--jobs",
+        min=1,
+        max=64,
+        metavar="N",
+        help="Threads at work, 1: none beside. Default: one for each processor, at most 8.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, Option("--json", help="Write JSON.")]
 OutputFormat = Annotated[
     Format | None,

@@ -10,6 +10,7 @@ from tfartifacts.cli.options import (
     AsJson,
     Debug,
     FollowExternal,
+    Jobs,
     Limit,
     OutputFormat,
     Roles,
@@ -57,17 +58,7 @@ def stats(
     strict: Annotated[
         bool, Option("--strict", help="Exit with 1 where there is NaN or an infinity.")
     ] = False,
-    jobs: Annotated[
-        int | None,
-        Option(
-            "--jobs",
-            min=1,
-            max=64,
-            metavar="N",
-            help="Variables read at the same time. Default: one for each processor, at most 4.",
-            show_default=False,
-        ),
-    ] = None,
+    jobs: Jobs = None,
     no_quantiles: Annotated[
         bool,
         Option(

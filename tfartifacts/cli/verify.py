@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 from tfartifacts.cli.declaring import Argument, Option
-from tfartifacts.cli.options import AsJson, Debug, OutputFormat, output_format
+from tfartifacts.cli.options import AsJson, Debug, Jobs, OutputFormat, output_format
 
 if TYPE_CHECKING:
     from tfartifacts.checks.verify import Verification
@@ -38,16 +38,7 @@ def verify(
     strict: Annotated[
         bool, Option("--strict", help="Warnings count: they make the exit code 1, too.")
     ] = False,
-    jobs: Annotated[
-        int | None,
-        Option(
-            "--jobs",
-            min=1,
-            metavar="N",
-            help="Threads that compute checksums. Default: one for each processor.",
-            show_default=False,
-        ),
-    ] = None,
+    jobs: Jobs = None,
     limit: Annotated[
         int | None,
         Option(

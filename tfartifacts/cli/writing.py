@@ -71,6 +71,7 @@ class Writing:
     link: Link | None = None
     dry_run: bool = False
     quiet: bool = False
+    jobs: int | None = None
 
     def save(self, source: str, destination: str, make: Callable[[], Made]) -> tuple[Made, Saved]:
         """What `make` made of the source, written to the destination.
@@ -93,6 +94,7 @@ class Writing:
                     link=None if self.link is None else self.link.value,
                     dry_run=self.dry_run,
                     progress=progress if progress.wanted else None,
+                    jobs=self.jobs,
                 )
             return made, saved
 

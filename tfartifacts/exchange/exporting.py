@@ -98,6 +98,7 @@ def export(
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
+    jobs: int | None = None,
 ) -> Exported:
     """Write the variables of a checkpoint or SavedModel as safetensors, .npz or .npy files.
 
@@ -110,7 +111,8 @@ def export(
     several files with an index, as the Hugging Face libraries read them. `compress` deflates .npz.
 
     Values are streamed, each checksum compared; files appear whole or not at all. `overwrite`
-    replaces one file, or a folder that holds nothing but an export.
+    replaces one file, or a folder that holds nothing but an export. With one of `jobs` there is no
+    thread that has the disk take files meanwhile.
 
     Raises ConversionError for what cannot be done as asked, NameNotFoundError for a name that is
     not there, DestinationExistsError, WriteError, ChecksumError and FormatError for a damaged
@@ -149,6 +151,7 @@ def export(
                 overwrite=overwrite,
                 progress=progress,
                 total=sum(file.size or 0 for file in files) or checkpoint.nbytes,
+                jobs=jobs,
             )
     return Exported(
         kind,

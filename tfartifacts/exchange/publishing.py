@@ -110,6 +110,7 @@ def publish(
     overwrite: bool,
     progress: Progress | None,
     total: int,
+    jobs: int | None = None,
 ) -> Saved:
     """Write, check and publish; gives what was written.
 
@@ -120,7 +121,7 @@ def publish(
     with staging_folder(destination) as staging:
         place = os.path.join(staging, "export")
         make_folder(place)
-        with Syncing() as syncing:
+        with Syncing(jobs) as syncing:
             sizes = _write(files, place, meter, syncing)
         check(place if is_folder else os.path.join(place, files[-1].name))
         refuse_changed(sources)

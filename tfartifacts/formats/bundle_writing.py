@@ -35,11 +35,13 @@ from tfartifacts.formats.versions import write_versions
 from tfartifacts.formats.wire import put_bytes, put_integer
 from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint
 from tfartifacts.model.graphs import Versions
+from tfartifacts.model.jobs import side_by_side
 from tfartifacts.model.placing import PlacedValue
 from tfartifacts.model.values import Sink, TensorValue
 from tfartifacts.model.variables import Variable
 from tfartifacts.storage.files import describe_file
 
+_WORTH_THREADS = 4 << 20  # bytes; fewer are read before threads have started
 _MOST_SHARED = 100  # values at one place; a model may share one among its variables
 
 # The bytes and masked checksum of each tensor that was written, by its key in the table.
@@ -190,11 +192,13 @@ def bundle_sizes(checkpoint: Checkpoint, prefix: str) -> dict[str, int]:
     return {**sizes, index_file(prefix): len(_encode_index(checkpoint, entries))}
 
 
-def check_bundle(prefix: str, written: Written, progress: Callable[[int], None]) -> None:
+def check_bundle(
+    prefix: str, written: Written, progress: Callable[[int], None], jobs: int | None = None
+) -> None:
     """Read a bundle that was just written and compare it with what was meant, to the last byte.
 
     Raises FormatError (ChecksumError) where the files do not hold that; `progress` is given the
-    bytes of each tensor that was read.
+    bytes that were read, by `jobs` threads (None: one for each processor).
     """
     found = {
         key: value
@@ -214,8 +218,14 @@ def check_bundle(prefix: str, written: Written, progress: Callable[[int], None])
                 f"found another size or checksum of {key!r} than was written",
                 path=index_file(prefix),
             )
+
+    def check(value: TensorValue) -> None:
         for piece in value.stored():
             progress(len(piece))
+
+    side_by_side(
+        check, list(found.values()), jobs, lambda value: value.nbytes, least=_WORTH_THREADS
+    )
 
 
 def _tensors_by_shard(checkpoint: Checkpoint) -> dict[int, list[tuple[bytes, TensorValue]]]:

@@ -60,6 +60,7 @@ def save(
     link: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
+    jobs: int | None = None,
 ) -> Saved:
     """Write an artifact to a path, whole or not at all; gives the files that were made.
 
@@ -75,6 +76,8 @@ def save(
     system can, "hard" makes hard links where it cannot. A hard link is the source's own file: a
     program that writes into it, instead of replacing it, changes the result as well.
     `dry_run` writes nothing and gives what would be written. `progress` is told how far it is.
+    `jobs` threads (None: one for each processor) check what was written; with more than one, the
+    disk takes large files while they are written and checked.
 
     Raises DestinationExistsError, WriteError, SourceChangedError (nothing was published),
     ChecksumError and FormatError where a source turns out damaged, ConversionError for what
@@ -84,7 +87,7 @@ def save(
         raise ConversionError(f"found link {link!r}, expected one of {', '.join(LINKS)}")
     destination = path_to_write(path)
     refuse_source(artifact, destination, overwrite=overwrite)
-    options = Options(overwrite, update_state, max_to_keep, link, dry_run, progress)
+    options = Options(overwrite, update_state, max_to_keep, link, dry_run, progress, jobs)
     left = () if dry_run else clear(artifact, destination)
     with noticing_changes(source_files(artifact)):
         saved = _save(artifact, destination, options)

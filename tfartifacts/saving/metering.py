@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from tfartifacts.model.values import Progress
 
 
@@ -13,12 +15,14 @@ class Meter:
         self._total = total
         self._what = ""
         self._done = 0
+        self._lock = threading.Lock()
 
     def start(self, what: str) -> None:
         self._what, self._done = what, 0
         self.add(0)
 
     def add(self, size: int) -> None:
-        self._done += size
         if self._progress is not None:
-            self._progress(self._what, self._done, self._total)
+            with self._lock:  # several threads may check
+                self._done += size
+                self._progress(self._what, self._done, self._total)

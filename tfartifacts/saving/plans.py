@@ -33,6 +33,7 @@ class Options:
     link: str | None = None
     dry_run: bool = False
     progress: Progress | None = None
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def stage(plan: Plan, folder: str, sources: Sequence[File], options: Options) ->
 
     Raises SourceChangedError where the source is no longer what it was when it was opened.
     """
-    with Syncing() as syncing:
+    with Syncing(options.jobs) as syncing:
         notes = _write_and_check(plan, folder, options, syncing)
     refuse_changed(sources)
     files = {name: describe_file(os.path.join(folder, name)) for name in plan.names()}
@@ -85,7 +85,7 @@ def _write_and_check(
                 sink.write(batch)
     meter.start("checking")
     if plan.checkpoint is not None:
-        check_bundle(prefix, written, meter.add)
+        check_bundle(prefix, written, meter.add, options.jobs)
     for name, file in plan.copies:
         target = os.path.join(folder, *name.split("/"))
         if _copy(target, file.size, _Metered(None, meter)) != copied[name]:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 
 from tfartifacts.errors import TfArtifactsError
 from tfartifacts.model.checkpoints import File
+from tfartifacts.model.jobs import usual_jobs
 from tfartifacts.model.values import Progress
 from tfartifacts.storage.files import stream_range
-
-MOST_JOBS = 8  # more threads than that wait for the disk
-
-
-def usual_jobs() -> int:
-    """How many files are summed at a time unless the caller says."""
-    return min(os.cpu_count() or 1, MOST_JOBS)
 
 
 def sha256_sums(

@@ -41,10 +41,11 @@ class Syncing:
     """New files are synced beside other work; where the block has ended, they are.
 
     Raises WriteError at its end where one could not be. Where the block raises, what is left of
-    them is not waited for.
+    them is not waited for. With one of `jobs` there is no thread, and all is synced at the end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: int | None = None) -> None:
+        self._has_thread = jobs is None or jobs > 1
         self._tasks: SimpleQueue[tuple[int, int, int, str] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_given_up = False
@@ -71,6 +72,8 @@ class Syncing:
 
     def send(self, descriptor: int, offset: int, size: int) -> None:
         """Start to write these bytes of a file to the disk."""
+        if not self._has_thread:
+            return
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True)
             self._thread.start()
@@ -78,7 +81,10 @@ class Syncing:
 
     def sync(self, path: str, descriptor: int) -> None:
         """Sync a file of which something was sent, and close it: the descriptor is taken over."""
-        self._tasks.put((descriptor, 0, 0, path))
+        if self._has_thread:
+            self._tasks.put((descriptor, 0, 0, path))
+        else:
+            self._do(descriptor, 0, 0, path)
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:

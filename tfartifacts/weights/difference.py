@@ -22,6 +22,7 @@ from tfartifacts.model import (
     CheckpointDirectory,
     Variable,
 )
+from tfartifacts.model.jobs import side_by_side
 from tfartifacts.records import dataclass
 from tfartifacts.weights.comparison import Tolerance, ValueComparison, compare_values
 from tfartifacts.weights.fingerprints import have_equal_checksums
@@ -32,6 +33,7 @@ from tfartifacts.weights.roles import Role, variable_roles
 from tfartifacts.weights.statistics import nothing_selected
 
 PARTS = ("variables", *GRAPH_PARTS)
+_WORTH_THREADS = 1 << 22  # elements
 
 Change = Literal["added", "removed", "renamed", "retyped", "reshaped", "changed", "unreadable"]
 
@@ -171,6 +173,7 @@ def diff(
     parts: Collection[str] = PARTS,
     select: Callable[[str], bool] | None = None,
     roles: Iterable[str] | None = None,
+    jobs: int | None = None,
 ) -> Difference:
     """Compare two artifacts of any kind; reads now what is not equal by checksum, in blocks.
 
@@ -178,7 +181,7 @@ def diff(
     meta graph has none. `values` is "auto", "exact", "none" or a tolerance such as
     "rtol=1e-5,atol=1e-8": see the head of this module. `parts` are of PARTS. `select` chooses
     among names of variables (in A or B), nodes and functions, `roles` among what variables are
-    for (weights.roles).
+    for (weights.roles). `jobs` threads compare pairs side by side (None: one for each processor).
 
     Raises ConversionError for values or parts there are none of, NameNotFoundError where nothing
     is selected, PathNotFoundError for a folder without its latest checkpoint.
@@ -191,7 +194,7 @@ def diff(
     variables, others = None, 0
     ours, theirs = sides[0].variables, sides[1].variables
     if "variables" in parts and ours is not None and theirs is not None:
-        variables, others = _compare_variables(ours, theirs, values, tolerance, select, roles)
+        variables, others = _compare_variables(ours, theirs, values, tolerance, select, roles, jobs)
         damage += [item.error for item in variables if item.error is not None]
     compared = NOTHING
     if graph_parts := [part for part in GRAPH_PARTS if part in parts]:
@@ -256,13 +259,14 @@ def _compare_variables(
     tolerance: Tolerance | None,
     select: Callable[[str], bool] | None,
     wanted_roles: Iterable[str] | None,
+    jobs: int | None,
 ) -> tuple[tuple[VariableDifference, ...], int]:
     """All variables, and how many constants that are no variables were left out."""
     roles = variable_roles(a), variable_roles(b)
     pairs = pair_variables(a, b, roles, may_read=values != "none")
     one_has_constants = (a.format == CONSTANTS) != (b.format == CONSTANTS)
     others = 0
-    found: list[VariableDifference] = []
+    pairings: list[_Pairing] = []
     wanted = None if wanted_roles is None else frozenset(wanted_roles)
 
     def chosen(role: Role, *names: str) -> bool:
@@ -274,19 +278,33 @@ def _compare_variables(
         if name in pairs.found:
             other, how = pairs.found[name]
             if chosen(role, name, other):
-                found.append(
-                    _compare(variable, b.variables[other], role, how, values, tolerance, may_trust)
-                )
+                pairings.append((variable, b.variables[other], role, how))
         elif one_has_constants and a.format == CONSTANTS:
             others += 1
         elif chosen(role, name):
-            found.append(VariableDifference(variable, None, role))
+            pairings.append((variable, None, role, ""))
     for name in pairs.only_in_b:
         if one_has_constants and b.format == CONSTANTS:
             others += 1
         elif chosen(roles[1][name], name):
-            found.append(VariableDifference(None, b.variables[name], roles[1][name]))
-    return tuple(found), others
+            pairings.append((None, b.variables[name], roles[1][name], ""))
+
+    def compare(pairing: _Pairing) -> VariableDifference:
+        before, after, role, how = pairing
+        if before is None or after is None:
+            return VariableDifference(before, after, role)
+        return _compare(before, after, role, how, values, tolerance, may_trust)
+
+    return tuple(side_by_side(compare, pairings, jobs, _work_of, least=_WORTH_THREADS)), others
+
+
+# A variable of A, one of B, their role, and how they were found.
+_Pairing = tuple[Variable | None, Variable | None, Role, str]
+
+
+def _work_of(pairing: _Pairing) -> int:
+    before, after, *_ = pairing
+    return 0 if before is None or after is None else before.num_elements
 
 
 def _compare(

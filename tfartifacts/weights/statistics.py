@@ -6,15 +6,14 @@ stored in; of strings there are numbers and lengths.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
 from tfartifacts.dtypes import STRING, DType
 from tfartifacts.errors import TfArtifactsError, name_not_found
 from tfartifacts.model import Artifact, Variable
+from tfartifacts.model.jobs import side_by_side
 from tfartifacts.model.row_major import BLOCK
 from tfartifacts.model.values import Shape
 from tfartifacts.records import dataclass, replace
@@ -33,8 +32,7 @@ from tfartifacts.weights.roles import Role, variable_roles
 # In the order in which they are told.
 ROLES: tuple[Role, ...] = ("model", "average", "optimizer", "bookkeeping", "copy")
 
-_WORTH_THREADS = 1 << 22  # bytes
-_MOST_JOBS = 4
+_WORTH_THREADS = 1 << 22  # elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def statistics(
 
     Of a folder those of the latest checkpoint, of a frozen graph its constants. `select` and
     `roles` leave out variables. `jobs` threads go through variables side by side (None: one for
-    each processor, 4 at most), each with some MiB; strings and V1 checkpoints are read whole.
+    each processor that may be used), each with some MiB; strings and V1 checkpoints are read whole.
     Without `quantiles` variables of more than MOST_SORTED wide elements get no distribution, which
     takes half the time.
 
@@ -171,19 +169,10 @@ def nothing_selected(names: Iterable[str], path: str | None) -> TfArtifactsError
 def _in_threads(
     work: Sequence[tuple[Variable, Role]], jobs: int | None, quantiles: bool
 ) -> list[VariableStatistics]:
-    def of(number: int) -> VariableStatistics:
-        return variable_statistics(*work[number], quantiles=quantiles)
+    def of(item: tuple[Variable, Role]) -> VariableStatistics:
+        return variable_statistics(*item, quantiles=quantiles)
 
-    if jobs is None:
-        jobs = min(os.cpu_count() or 1, _MOST_JOBS)
-    if jobs < 2 or len(work) < 2 or sum(item.num_elements for item, _ in work) < _WORTH_THREADS:
-        return [of(number) for number in range(len(work))]
-    # The largest first, so that none is left over for one thread at the end.
-    order = sorted(range(len(work)), key=lambda number: -work[number][0].num_elements)
-    results: dict[int, VariableStatistics] = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        results.update(zip(order, pool.map(of, order), strict=True))
-    return [results[number] for number in range(len(work))]
+    return side_by_side(of, work, jobs, lambda item: item[0].num_elements, least=_WORTH_THREADS)
 
 
 def _together(role: str, results: Sequence[VariableStatistics]) -> RoleStatistics:
