@@ -169,7 +169,7 @@ def comparable(value: Any) -> Any:
         case float():
             return struct.pack("<f", value)
         case EncodedTensor():
-            return canonical(parse("TensorProto", value.encoded))
+            return canonical(parse("TensorProto", bytes(value.encoded)))
     return (type(value), value)
 
 

@@ -176,7 +176,7 @@ def test_any_constant_made_here_comes_back(tensor: ArrayTensor) -> None:
 def test_a_constant_of_integers_is_what_protobuf_reads(elements: list[int]) -> None:
     int32 = dtype_from_name("int32")
     constant = Constant(int32, (len(elements),), tuple(elements))
-    message: Any = schema.message_class("TensorProto").FromString(encode_constant(constant))
+    message: Any = schema.message_class("TensorProto").FromString(bytes(encode_constant(constant)))
     assert message.dtype == 3
     assert np.frombuffer(message.tensor_content, "<i4").tolist() == elements
     assert EncodedTensor(encode_constant(constant)).read().tolist() == elements

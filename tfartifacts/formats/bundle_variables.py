@@ -79,6 +79,9 @@ class BundleTensor:
     def read(self) -> Array:
         return self._stored().read()
 
+    def view(self, *, check: bool = True) -> Array:
+        return self._stored().view(check=check)
+
     def read_elements(self, first: int, count: int) -> Array:
         return self._stored().read_elements(first, count)
 

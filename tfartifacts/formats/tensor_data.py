@@ -17,6 +17,7 @@ WriteVariantTensor, ReadStringTensor, ReadVariantTensor.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,13 @@ from tfartifacts.formats.wire import varint
 from tfartifacts.model.arrays import ArrayValue, shaped, stored_elements
 from tfartifacts.model.values import Buffer, Location, Shape
 from tfartifacts.records import dataclass
-from tfartifacts.storage.files import read_range, stream_range
+from tfartifacts.storage.files import (
+    check_range,
+    opened,
+    read_range,
+    stream_open,
+    stream_range,
+)
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -76,6 +83,31 @@ class StoredTensor:
                 return decode_fixed(data, self.dtype, self.shape, self.byte_order)
         with located(self.file, self.offset):
             return object_array(self._elements(data), self.shape)
+
+    def view(self, *, check: bool = True) -> Array:
+        """See MappableValue."""
+        dtype = self.dtype
+        is_plain = self.size and (dtype.bits or 0) >= 8
+        if not is_plain or self.offset % _alignment(dtype) or self.byte_order != _native_order():
+            array = self.read()
+            array.flags.writeable = False
+            return array
+        import numpy as np
+
+        from tfartifacts.storage.shared_maps import mapped
+
+        with opened(self.file) as descriptor:
+            check_range(self.file, self.offset, self.size, os.fstat(descriptor).st_size)
+            if check:
+                crc = 0
+                for piece in stream_open(descriptor, self.file, self.offset, self.size):
+                    crc = crc32c(piece, crc)
+                with located(self.file, self.offset):
+                    require_checksum(mask(crc), self.crc32c)
+            data = mapped(self.file, descriptor)
+        count = prod(self.shape)
+        elements: Any = np.frombuffer(data, dtype.to_numpy(), count, self.offset)
+        return shaped(elements, self.shape)
 
     def read_elements(self, first: int, count: int) -> Array:
         """See PartialValue; strings are read whole."""
@@ -168,6 +200,11 @@ def decode_fixed(data: bytes, dtype: DType, shape: Shape, byte_order: ByteOrder)
 def encode_fixed(array: Any, dtype: DType) -> bytes:
     """The elements as a little-endian data file stores them."""
     return b"".join(stored_elements(array, dtype))
+
+
+def _alignment(dtype: DType) -> int:
+    alignment: int = dtype.to_numpy().alignment
+    return alignment
 
 
 def _native_order() -> str:

@@ -14,7 +14,10 @@ from tfartifacts.records import dataclass, field
 
 if TYPE_CHECKING:
     from tfartifacts.model.saved_models import Asset, MetaGraph
+    from tfartifacts.model.values import Array
     from tfartifacts.model.variables import Variable
+
+_WORTH_THREADS = 4 << 20  # bytes; fewer are read before threads have started
 
 # What every TensorFlow so far writes (tensor_bundle.h, kTensorBundleVersion).
 BUNDLE_VERSIONS = Versions(producer=1)
@@ -175,6 +178,24 @@ class Checkpoint:
     def nbytes(self) -> int:
         """Bytes of all variables together, as a V2 checkpoint stores them."""
         return sum(variable.nbytes for variable in self.variables.values())
+
+    def views(self, *, check: bool = True, jobs: int | None = None) -> dict[str, Array]:
+        """A read-only array of each variable by its name, none copied where that can be.
+
+        See Variable.view. `jobs` threads compare checksums (None: one for each processor). Raises
+        as Variable.read, for the first variable of which that is to be told.
+        """
+        from tfartifacts.model.jobs import side_by_side
+
+        variables = list(self.variables.values())
+        arrays = side_by_side(
+            lambda variable: variable.view(check=check),
+            variables,
+            jobs if check else 1,
+            lambda variable: variable.nbytes,
+            least=_WORTH_THREADS,
+        )
+        return {variable.name: array for variable, array in zip(variables, arrays, strict=True)}
 
     def _repr_html_(self) -> str:
         from tfartifacts.model.notebooks import checkpoint_table

@@ -94,6 +94,18 @@ class PartialValue(Protocol):
         ...
 
 
+@runtime_checkable
+class MappableValue(Protocol):
+    """A value whose bytes may lie in a file as NumPy has them in memory."""
+
+    def view(self, *, check: bool = True) -> Array:
+        """All elements as a read-only array: where the layout allows it, the file itself.
+
+        See Variable.view.
+        """
+        ...
+
+
 class Sink(Protocol):
     """A file being written; every byte is taken, or WriteError raised."""
 

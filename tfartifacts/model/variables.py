@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import FormatError
-from tfartifacts.model.values import Shape, TensorValue
+from tfartifacts.model.values import MappableValue, Shape, TensorValue
 from tfartifacts.records import dataclass
 
 if TYPE_CHECKING:
@@ -100,6 +100,24 @@ class Variable:
         from tfartifacts.model.slicing import read_slices
 
         return read_slices(self)
+
+    def view(self, *, check: bool = True) -> Array:
+        """All elements as a read-only array of `shape`, which is the file itself (mmap): no copy.
+
+        Where the file does not have them as NumPy does, it is a copy, read-only too: strings,
+        slices, types of less than a byte, another byte order, a place in the file that the type
+        cannot have in memory, V1 checkpoints. The checksum is compared now, which reads the file;
+        with `check` False it is not, where nothing is copied, and pages are read when they are
+        touched. Do not shorten or rewrite the file in place while a view is in use: what it holds
+        changes, or the process ends. Replacing or removing it does no harm.
+
+        Raises as `read`.
+        """
+        if isinstance(self.value, MappableValue):
+            return self.value.view(check=check)
+        array = self.read()
+        array.flags.writeable = False
+        return array
 
     def __getitem__(self, key: Any) -> Any:
         """As NumPy indexes, reading only the rows along the first axis that are needed.

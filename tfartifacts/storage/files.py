@@ -128,23 +128,28 @@ def stream_range(path: str, offset: int, size: int) -> Iterator[memoryview]:
     """`size` bytes from `offset` in pieces; a piece is valid until the next one is asked for."""
     with opened(path) as descriptor:
         check_range(path, offset, size, os.fstat(descriptor).st_size)
-        if size < CHUNK:
-            buffer = memoryview(bytearray(size))
-        else:
-            buffer = _spare.buffers.pop() if _spare.buffers else memoryview(bytearray(CHUNK))
-        while size > 0:
-            try:
-                count = os.preadv(descriptor, [buffer[:size]], offset)
-            except OSError as error:
-                raise not_readable(path, error) from None
-            if count == 0:
-                check_range(path, offset, size, offset)
-            yield buffer[:count]
-            offset += count
-            size -= count
-        # Not where the stream is left before: its last piece may be in use.
-        if len(buffer) == CHUNK and len(_spare.buffers) < _MOST_SPARE:
-            _spare.buffers.append(buffer)
+        yield from stream_open(descriptor, path, offset, size)
+
+
+def stream_open(descriptor: int, path: str, offset: int, size: int) -> Iterator[memoryview]:
+    """As stream_range, of an open file."""
+    if size < CHUNK:
+        buffer = memoryview(bytearray(size))
+    else:
+        buffer = _spare.buffers.pop() if _spare.buffers else memoryview(bytearray(CHUNK))
+    while size > 0:
+        try:
+            count = os.preadv(descriptor, [buffer[:size]], offset)
+        except OSError as error:
+            raise not_readable(path, error) from None
+        if count == 0:
+            check_range(path, offset, size, offset)
+        yield buffer[:count]
+        offset += count
+        size -= count
+    # Not where the stream is left before: its last piece may be in use.
+    if len(buffer) == CHUNK and len(_spare.buffers) < _MOST_SPARE:
+        _spare.buffers.append(buffer)
 
 
 def read_into(descriptor: int, path: str, buffer: memoryview, offset: int) -> None:
