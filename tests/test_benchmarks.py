@@ -376,3 +376,17 @@ def test_a_quick_run_measures_and_names_peers_that_are_missing(tmp_path: Path) -
 def test_arguments_have_the_defaults_that_targets_are_measured_with() -> None:
     asked = command.arguments([])
     assert (asked.pairs, asked.quick, asked.names) == (9, False, [])
+
+
+def test_the_same_runs_give_the_same_plots(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs pip install '.[benchmarks]'")
+    from benchmarks.scaling import plots
+
+    curves = (curve(1.0, 10.0), replace(curve(2.0, 3.0), work="verify"), results().curves[1])
+    for folder in ("once", "again"):
+        assert plots.write(curves, str(tmp_path / folder)) == ["variables.svg"]
+    svg, again = ((tmp_path / name / "variables.svg").read_text() for name in ("once", "again"))
+    assert svg == again
+    # Text stays text, that can be searched.
+    for word in ("inspect", "verify", "seconds", "peak memory, MiB", "variables", "10 k"):
+        assert f">{word}<" in svg

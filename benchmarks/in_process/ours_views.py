@@ -10,15 +10,8 @@ from timing import SMALL_CHECKPOINT, expect, timed
 import tfartifacts as tfa
 
 
-def view(variable, check):
-    if hasattr(variable, "view"):
-        return variable.view(check=check)
-    return variable.read()
-
-
 def work(prefix, check):
-    variables = tfa.open(prefix).variables
-    return {name: view(variable, check) for name, variable in variables.items()}
+    return tfa.open(prefix).views(check=check)
 
 
 check = sys.argv[3:] == ["check"]

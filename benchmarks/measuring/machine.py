@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +27,7 @@ def describe(folder: str, peers: Peers) -> Mapping[str, str]:
         "tfartifacts": f"{metadata.version('tfartifacts')}{_commit(Path(tfartifacts.__file__))}",
         **{name: _version(name) for name in _PACKAGES},
         **peers.versions(),
+        "cp, cat, sha256sum": _coreutils(),
     }
 
 
@@ -36,6 +36,14 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _coreutils() -> str:
+    try:
+        said = subprocess.run(["cp", "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return said.stdout.splitlines()[0].removeprefix("cp ").strip("()").replace(") ", " ")
 
 
 def _processor() -> str:
@@ -82,6 +90,3 @@ def _lines(path: str) -> list[str]:
         return Path(path).read_text("utf-8", "replace").splitlines()
     except OSError:
         return []
-
-
-PYTHON = sys.executable
