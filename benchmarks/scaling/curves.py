@@ -11,6 +11,7 @@ from benchmarks.scaling.works import Axis, Work
 from benchmarks.targets.setting import Setting
 
 ROUNDS = 3
+_QUICK_ROUNDS = 1
 _LONG = 4.0  # seconds: what takes longer is run once
 
 
@@ -31,10 +32,11 @@ def measure(
     with Spawner(setting.out) as spawner:
         for work in axis.works:
             progress(f"{axis.name}: {work.name}")
-            yield _curve(axis, work, folders, spawner)
+            rounds = _QUICK_ROUNDS if setting.quick else ROUNDS
+            yield _curve(axis, work, folders, spawner, rounds)
 
 
-def _curve(axis: Axis, work: Work, folders: dict[int, str], spawner: Spawner) -> Curve:
+def _curve(axis: Axis, work: Work, folders: dict[int, str], spawner: Spawner, rounds: int) -> Curve:
     sizes = [size for size in axis.sizes if work.most is None or size <= work.most]
     sides = {size: work.side(folders[size], size) for size in sizes}
     runs: dict[int, list[Run]] = {size: [] for size in sizes}
@@ -42,7 +44,7 @@ def _curve(axis: Axis, work: Work, folders: dict[int, str], spawner: Spawner) ->
     in_process = any(side.in_process for side in sides.values())
     try:
         spawner.run(sides[sizes[0]])  # warms caches
-        for count in range(ROUNDS):
+        for count in range(rounds):
             for size, side in sides.items():
                 if count and runs[size][0].processor_seconds > _LONG:
                     continue

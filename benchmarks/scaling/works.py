@@ -11,7 +11,7 @@ from benchmarks.data.place import Dataset
 from benchmarks.measuring.cases import Side
 from benchmarks.targets.setting import Setting, in_process, tool
 
-QUICK_SIZES = 3  # of the smallest
+QUICK_SIZES = 2  # the smallest
 
 
 @dataclass(frozen=True)

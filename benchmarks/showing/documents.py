@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from benchmarks.measuring.figures import (
@@ -51,11 +52,17 @@ def region(results: Results, plots: Sequence[str], folder: str) -> str:
         parts += ["## Without a target of its own", _limits_table(others, "case")]
     if results.curves:
         parts += ["## Cost against size", _growth(results.curves)]
-        parts += [f"![{name}]({folder}/{name})" for name in plots]
+        parts += [f"![{_about(name)}]({folder}/{name})" for name in plots]
         parts.append(_growth_table(results.curves))
     if results.cases:
         parts += ["## All sides", *map(_sides, results.cases)]
     return "\n\n".join(parts)
+
+
+def _about(plot: str) -> str:
+    """For those who cannot see it."""
+    axis = plot.partition(".")[0].replace("-", " ")
+    return f"time and peak memory against {axis}"
 
 
 def _where(results: Results) -> str:
@@ -69,10 +76,9 @@ def _where(results: Results) -> str:
         about = f"**A quick run with small data: not the sizes of the targets.** {about}"
     if results.missing:
         about += f" Not installed, left out: {', '.join(results.missing)}."
-    rows = [(key, value) for key, value in results.machine.items()]
-    return (
-        f"{about} {counted(results.cases, results.curves)}.\n\n{_table(('where', ''), rows, 'll')}"
-    )
+    about += f" {counted(results.cases, results.curves)}."
+    wrapped = textwrap.fill(about, 100, break_on_hyphens=False)
+    return f"{wrapped}\n\n{_table(('where', ''), list(results.machine.items()), 'll')}"
 
 
 def _targets(cases: Sequence[CaseResult], curves: Sequence[Curve]) -> str:
@@ -82,6 +88,7 @@ def _targets(cases: Sequence[CaseResult], curves: Sequence[Curve]) -> str:
         for limit in case.limits
         if limit.at_most is not None
     ]
+    rows = _once(rows, 2)
     if curves:
         rows.append(_linear(curves))
     return _table(_HEADERS, rows, "rllrrrrl") + _failures(cases) + _told(cases)
@@ -100,7 +107,7 @@ def _told(cases: Sequence[CaseResult]) -> str:
     ]
     if not rows:
         return ""
-    rows = [row[:6] for row in rows]
+    rows = _once([row[:6] for row in rows], 2)
     return f"\n\nFor information:\n\n{_table(_HEADERS[:6], rows, 'rllrrr')}"
 
 
@@ -110,7 +117,18 @@ def _limits_table(cases: Sequence[CaseResult], first: str) -> str:
         for case in cases
         for limit in case.limits
     ]
-    return _table((first, *_HEADERS[1:]), rows, "lllrrrrl") + _failures(cases)
+    return _table((first, *_HEADERS[1:]), _once(rows, 2), "lllrrrrl") + _failures(cases)
+
+
+def _once(rows: Sequence[tuple[str, ...]], columns: int) -> list[tuple[str, ...]]:
+    """The first columns left empty where they say what they say in the row above."""
+    found = []
+    before: tuple[str, ...] = ()
+    for row in rows:
+        said = row[:columns] == before
+        found.append(("",) * columns + row[columns:] if said else row)
+        before = row[:columns]
+    return found
 
 
 def _failures(cases: Sequence[CaseResult]) -> str:
@@ -158,9 +176,10 @@ def _growth(curves: Sequence[Curve]) -> str:
     said = (
         f"More than linear: {'; '.join(steep)}." if steep else "None grows with more than the size."
     )
-    return (
+    return textwrap.fill(
         "Whole processes unless the name says otherwise; the fastest of up to three runs. Flat on "
-        f"the left is the cost of starting. {said}"
+        f"the left is the cost of starting. {said}",
+        100,
     )
 
 
