@@ -73,6 +73,8 @@ _TAIL = re.compile(
     re.DOTALL,
 )
 
+_OFFSET_TAG = 0x20
+
 # Offset and size of up to 8 bytes together stay far below 2^63.
 _MOST_DIGITS = 8
 
@@ -80,17 +82,20 @@ _MOST_DIGITS = 8
 class Head:
     """What an entry begins with: type and shape, for all entries that begin so.
 
-    `length` is how many bytes that takes, 0 where an entry tells them elsewhere. `size` is what an
-    entry must say of its size, as a varint; empty for 0, None where it may say anything.
+    `length` is how many bytes that takes, 0 where an entry tells them elsewhere. `nbytes` is the
+    size a tensor of them has; None where it is the entry that says so.
     """
 
-    __slots__ = ("dtype", "length", "shape", "size")
+    __slots__ = ("digits", "dtype", "length", "nbytes", "shape", "tail_length")
 
-    def __init__(self, dtype: DType, shape: Shape, length: int, size: bytes | None) -> None:
+    def __init__(self, dtype: DType, shape: Shape, length: int, nbytes: int | None) -> None:
         self.dtype = dtype
         self.shape = shape
         self.length = length
-        self.size = size
+        self.nbytes = nbytes
+        # The size as a varint, as an entry has it, and how many bytes it takes with the checksum.
+        self.digits = varint(nbytes) if nbytes else b""
+        self.tail_length = (1 + len(self.digits) if nbytes else 0) + 5
 
     @property
     def is_plain(self) -> bool:
@@ -122,7 +127,7 @@ def plain_head(
     shard, offset, size, crc = tail.groups(b"")
     if (
         crc
-        and (size == head.size or head.size is None)
+        and (size == head.digits or head.nbytes is None)
         and len(size) <= _MOST_DIGITS
         and len(offset) <= _MOST_DIGITS
         and _number(shard) < num_shards
@@ -162,15 +167,20 @@ def are_like_first(entries: list[bytes], head: Head, offset: Digits) -> bool:
 Place = tuple[int, int, int, int]
 
 
-def place_of(entry: bytes, head_length: int | None = None) -> Place:
-    """Shard, offset, size and crc32c of an entry that was checked before.
-
-    `head_length` is its Head's, if known.
-    """
-    split = _head_length(entry) if head_length is None else head_length
-    if split and (tail := _TAIL.fullmatch(entry, split)):
-        shard, offset, size, crc = tail.groups(b"")
-        return _number(shard), _number(offset), _number(size), int.from_bytes(crc, "little")
+def place_of(entry: bytes, head: Head) -> Place:
+    """Shard, offset, size and crc32c of an entry with that head, which was checked before."""
+    length = head.length
+    if length and head.nbytes is not None:
+        # plain_head saw that it is laid out so; mostly it lies in the first shard.
+        end = len(entry) - head.tail_length
+        if end == length:
+            return 0, 0, head.nbytes, int.from_bytes(entry[-4:], "little")
+        if entry[length] == _OFFSET_TAG:
+            offset = _number(entry[length + 1 : end])
+            return 0, offset, head.nbytes, int.from_bytes(entry[-4:], "little")
+    if length and (tail := _TAIL.fullmatch(entry, length)):
+        shard, digits, size, crc = tail.groups(b"")
+        return _number(shard), _number(digits), _number(size), int.from_bytes(crc, "little")
     message = Message(entry)
     return message.integer(3), message.integer(4), message.integer(5), message.fixed32(6)
 
@@ -185,11 +195,15 @@ def _head_length(entry: bytes) -> int:
 
 def _number(encoded: bytes) -> int:
     """The varint that _TAIL matched; 0 where there was none."""
-    if len(encoded) <= 1:
+    size = len(encoded)
+    if size <= 1:
         return encoded[0] if encoded else 0
-    value = 0
-    for position, byte in enumerate(encoded):
-        value |= (byte & 0x7F) << (7 * position)
+    bits = int.from_bytes(encoded, "little")
+    value = (bits & 0x7F) | (bits >> 1 & 0x3F80)
+    if size > 2:
+        value |= (bits >> 2 & 0x1FC000) | (bits >> 3 & 0xFE00000)
+        for position in range(4, size):
+            value |= (encoded[position] & 0x7F) << (7 * position)
     return value
 
 
@@ -199,8 +213,7 @@ def _parse_head(head: bytes, name: str) -> Head:
         dtype = dtype_from_number(entry.integer(1))
         shape = read_shape(entry.message(2))
         size = expected_size(dtype, check_shape(shape))
-    digits = None if size is None else varint(size) if size else b""
-    return Head(dtype, shape, len(head), digits)
+    return Head(dtype, shape, len(head), size)
 
 
 class _naming:  # noqa: N801 - reads as a word

@@ -117,7 +117,7 @@ class _Entries:
             self.sliced[name] = key, entry
             return None
         # What an entry begins with is not all it says: a later field of the same number holds.
-        return Head(entry.dtype, entry.shape, 0, None)
+        return Head(entry.dtype, entry.shape, 0, entry.size)
 
     def settle(self, lost: Iterable[str]) -> None:
         """Leave faulty and lost entries out; of those of one name the last one holds."""
@@ -209,4 +209,5 @@ def _slice_faults(
                 f"{entry.dtype} of shape {shape}"
             )
             continue
-        parts.append(VariableSlice(extents, BundleTensor(stored.dtype, shape, encoded, files)))
+        head = Head(stored.dtype, shape, 0, stored.size)
+        parts.append(VariableSlice(extents, BundleTensor(head, encoded, files)))

@@ -34,16 +34,15 @@ class BundleTensor:
     TensorValue for what the methods promise.
     """
 
-    __slots__ = ("_entry", "_files", "dtype", "shape")
+    __slots__ = ("_entry", "_files", "_head")
 
-    def __init__(self, dtype: DType, shape: Shape, entry: bytes, files: DataFiles) -> None:
-        self.dtype = dtype
-        self.shape = shape
+    def __init__(self, head: Head, entry: bytes, files: DataFiles) -> None:
+        self._head = head
         self._entry = entry
         self._files = files
 
     def _stored(self) -> StoredTensor:
-        shard, offset, size, crc = place_of(self._entry)
+        shard, offset, size, crc = place_of(self._entry, self._head)
         files = self._files
         file = data_file(files.prefix, shard, files.num_shards)
         return StoredTensor(
@@ -60,13 +59,22 @@ class BundleTensor:
         return hash(self._entry)
 
     @property
+    def dtype(self) -> DType:
+        return self._head.dtype
+
+    @property
+    def shape(self) -> Shape:
+        return self._head.shape
+
+    @property
     def nbytes(self) -> int:
-        return place_of(self._entry)[2]
+        size = self._head.nbytes
+        return self.place[2] if size is None else size
 
     @property
     def place(self) -> Place:
         """What is in `location`, sooner."""
-        return place_of(self._entry)
+        return place_of(self._entry, self._head)
 
     @property
     def byte_order(self) -> ByteOrder:
@@ -74,7 +82,9 @@ class BundleTensor:
 
     @property
     def location(self) -> Location:
-        return self._stored().location
+        shard, offset, size, crc = place_of(self._entry, self._head)
+        file = data_file(self._files.prefix, shard, self._files.num_shards)
+        return Location(file, shard, offset, size, crc)
 
     def read(self) -> Array:
         return self._stored().read()
@@ -128,10 +138,8 @@ class BundleVariables(Mapping[str, Variable]):
         head = self._heads[number]
         if head is None:
             return self._partitioned[name]
-        return Variable(name, head.dtype, head.shape, self._tensor(head, self._entries[number]))
-
-    def _tensor(self, head: Head, entry: bytes) -> BundleTensor:
-        return BundleTensor(head.dtype, head.shape, entry, self._files)
+        tensor = BundleTensor(head, self._entries[number], self._files)
+        return Variable(name, head.dtype, head.shape, tensor)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -160,8 +168,8 @@ class BundleVariables(Mapping[str, Variable]):
             if head is None:
                 yield partitioned[name]
                 continue
-            dtype, shape = head.dtype, head.shape
-            draft = VariableDraft(name, dtype, shape, BundleTensor(dtype, shape, entry, files))
+            tensor = BundleTensor(head, entry, files)
+            draft = VariableDraft(name, head.dtype, head.shape, tensor)
             draft.__class__ = Variable  # type: ignore[assignment]  # see VariableDraft
             yield draft  # type: ignore[misc]
 
@@ -177,8 +185,8 @@ class BundleVariables(Mapping[str, Variable]):
                 continue
             if (is_plain := plain.get(head)) is None:
                 is_plain = plain[head] = head.is_plain
-            tensor = None if is_plain else self._tensor(head, entry)
-            yield name, place_of(entry, head.length), tensor
+            tensor = None if is_plain else BundleTensor(head, entry, self._files)
+            yield name, place_of(entry, head), tensor
         for name, variable in self._partitioned.items():
             for value in variable.values:
                 assert isinstance(value, BundleTensor)  # what a bundle's variables have

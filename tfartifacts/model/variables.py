@@ -71,6 +71,8 @@ class Variable:
     @property
     def nbytes(self) -> int:
         """Bytes as stored in a V2 checkpoint (strings: with their lengths), all slices together."""
+        if self.value is not None:
+            return self.value.nbytes
         return sum(value.nbytes for value in self.values)
 
     @property
@@ -83,6 +85,9 @@ class Variable:
     @property
     def shard(self) -> int | None:
         """The shard it lies in; None if its slices lie in several, or it is in no data file."""
+        if self.value is not None:
+            location = self.value.location
+            return None if location is None else location.shard
         shards = {value.location.shard for value in self.values if value.location is not None}
         return shards.pop() if len(shards) == 1 else None
 

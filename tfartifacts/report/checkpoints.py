@@ -104,16 +104,15 @@ _ACCOUNTS = ("model", "optimizer", "average")
 def describe_variable(
     variable: Variable, roles: Mapping[str, Role], full_names: Mapping[str, str], view: View
 ) -> Document:
+    location = None if variable.value is None else variable.value.location
     document: Document = {
         "name": variable.name,
         "dtype": variable.dtype.name,
         "shape": list(variable.shape),
         "nbytes": variable.nbytes,
-        "shard": variable.shard,
-        "offset": None,
+        "shard": variable.shard if location is None else location.shard,
+        "offset": None if location is None else location.offset,
     }
-    if variable.value is not None and (location := variable.value.location) is not None:
-        document["offset"] = location.offset
     if (role := roles.get(variable.name)) is not None:
         document["role"] = role
     if (full_name := full_names.get(variable.name)) is not None:
