@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tfartifacts.model.values import Array
 
 PANEL = 32 << 20  # bytes that are put into order at a time
+SHORT_ROW = 1 << 15  # bytes of a row that is read whole, though only some columns are wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class TransposedValue(BlockValue):
     """What `value.read().T` is: of a matrix the columns as rows.
 
     Up to PANEL bytes are read at once. What is larger is gathered some columns at a time: where
-    the file can be read in parts, after one look at all of it for its checksum; else by reading
-    all of it for each PANEL.
+    the file can be read in parts, after one look at all of it for its checksum, of long rows those
+    columns alone; else by reading all of it for each PANEL.
     """
 
     value: TensorValue
@@ -68,8 +69,16 @@ class TransposedValue(BlockValue):
         rows = prod(self.value.shape[:-1])
         panel = np.empty((rows, last - first), self.dtype.to_numpy())
         if seeks:
-            for row in range(rows):
-                panel[row] = read_elements(self.value, row * columns + first, last - first)
+            # What is not wanted of a short row takes less time than to look for each row.
+            whole = columns * self._itemsize() <= SHORT_ROW
+            low, high = (0, columns) if whole else (first, last)
+            most = max(1, BLOCK // columns) if whole else 1
+            for row in range(0, rows, most):
+                count = min(most, rows - row)
+                part = read_elements(
+                    self.value, row * columns + low, (count - 1) * columns + high - low
+                )
+                panel[row : row + count] = part.reshape(count, -1)[:, first - low : last - low]
             return panel
         most = max(1, BLOCK // columns) * columns if columns <= BLOCK else BLOCK
         end = 0

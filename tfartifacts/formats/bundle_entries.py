@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from tfartifacts.dtypes import DType, dtype_from_number
 from tfartifacts.errors import FormatError
@@ -272,8 +273,7 @@ def parse_entry(value: bytes, name: str, num_shards: int) -> Entry:
 
 def encode_entry(value: TensorValue, shard: int, offset: int, size: int, crc: int) -> bytes:
     return (
-        put_integer(1, value.dtype.number)
-        + put_bytes(2, write_shape(value.shape))
+        _encode_head(value.dtype.number, tuple(value.shape))
         + put_integer(3, shard)
         + put_integer(4, offset)
         + put_integer(5, size)
@@ -281,8 +281,12 @@ def encode_entry(value: TensorValue, shard: int, offset: int, size: int, crc: in
     )
 
 
+@lru_cache(maxsize=1024)
+def _encode_head(dtype_number: int, shape: Shape) -> bytes:
+    """Type and shape: of a hundred thousand variables often the same few."""
+    return put_integer(1, dtype_number) + put_bytes(2, write_shape(shape))
+
+
 def encode_partitioned(variable: Variable) -> bytes:
     slices = b"".join(put_bytes(7, write_extents(part.extents)) for part in variable.slices)
-    return (
-        put_integer(1, variable.dtype.number) + put_bytes(2, write_shape(variable.shape)) + slices
-    )
+    return _encode_head(variable.dtype.number, tuple(variable.shape)) + slices
