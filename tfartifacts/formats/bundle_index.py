@@ -6,7 +6,7 @@ entry, in slices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.bundle_entries import (
@@ -18,7 +18,7 @@ from tfartifacts.formats.bundle_entries import (
     plain_head,
 )
 from tfartifacts.formats.bundle_variables import BundleTensor, BundleVariables, DataFiles
-from tfartifacts.formats.slices import check_tiling, encode_slice_key, slice_shape
+from tfartifacts.formats.slices import Extents, check_tiling, encode_slice_key, slice_shape
 from tfartifacts.formats.table_blocks import Columns
 from tfartifacts.model.variables import Variable, VariableSlice
 
@@ -44,8 +44,9 @@ def parse_entries(
     lost = []
     used: set[bytes] = set()
     for name, (key, entry) in read.sliced.items():
-        variable = _partitioned_variable(name, key, entry, read.stored_slices, files, tell)
-        used.update(encode_slice_key(key, extents) for extents in entry.slices)
+        keys = [encode_slice_key(key, extents) for extents in entry.slices]
+        used.update(keys)
+        variable = _partitioned_variable(name, entry, keys, read, files, tell)
         if variable is None:
             lost.append(name)
         else:
@@ -104,20 +105,25 @@ class _Entries:
     def _head(self, key: bytes, value: bytes) -> Head | None:
         name = self.names[len(self.entries)]
         try:
-            if plain := plain_head(value, name, self._seen, self._num_shards):
-                return plain[0]
-            entry = parse_entry(value, name, self._num_shards)
+            found = self.checked(value, name)
         except FormatError as error:
             if self._tell is None:
                 raise
             self._tell(name, error)
             self._faulty.add(len(self.entries))
             return None
-        if entry.slices:
-            self.sliced[name] = key, entry
-            return None
+        if isinstance(found, Head):
+            return found
+        self.sliced[name] = key, found
+        return None
+
+    def checked(self, value: bytes, name: str) -> Head | Entry:
+        """The head of an entry without a fault; the entry itself of a partitioned variable."""
+        if plain := plain_head(value, name, self._seen, self._num_shards):
+            return plain[0]
+        entry = parse_entry(value, name, self._num_shards)
         # What an entry begins with is not all it says: a later field of the same number holds.
-        return Head(entry.dtype, entry.shape, 0, entry.size)
+        return entry if entry.slices else Head(entry.dtype, entry.shape, 0, entry.size)
 
     def settle(self, lost: Iterable[str]) -> None:
         """Leave faulty and lost entries out; of those of one name the last one holds."""
@@ -158,16 +164,16 @@ def _runs(values: list[bytes]) -> Iterator[tuple[int, int]]:
 
 def _partitioned_variable(
     name: str,
-    key: bytes,
     entry: Entry,
-    stored_slices: Mapping[bytes, bytes],
+    keys: Sequence[bytes],
+    read: _Entries,
     files: DataFiles,
     tell: Tell | None,
 ) -> Variable | None:
-    """The variable; None where faults were told."""
+    """The variable, `keys` being those of its slices; None where faults were told."""
     parts: list[VariableSlice] = []
     is_whole = True
-    for fault in _slice_faults(name, key, entry, stored_slices, files, parts):
+    for fault in _slice_faults(name, entry, keys, read, files, parts):
         name_variable(fault, name)
         if tell is None:
             raise fault
@@ -178,9 +184,9 @@ def _partitioned_variable(
 
 def _slice_faults(
     name: str,
-    key: bytes,
     entry: Entry,
-    stored_slices: Mapping[bytes, bytes],
+    keys: Sequence[bytes],
+    read: _Entries,
     files: DataFiles,
     parts: list[VariableSlice],
 ) -> Iterator[FormatError]:
@@ -191,23 +197,25 @@ def _slice_faults(
         check_tiling(entry.slices, entry.shape)
     except FormatError as error:
         yield error
-    for extents in entry.slices:
-        shown = ":".join(map(str, extents))
-        encoded = stored_slices.get(encode_slice_key(key, extents))
+    for extents, key in zip(entry.slices, keys, strict=True):
+        encoded = read.stored_slices.get(key)
         if encoded is None:
-            yield FormatError(f"found no entry for slice {shown}")
+            yield FormatError(f"found no entry for slice {_shown(extents)}")
             continue
         try:
             shape = slice_shape(extents, entry.shape)
-            stored = parse_entry(encoded, name, files.num_shards)
+            stored = read.checked(encoded, name)
         except FormatError as error:
             yield error
             continue
-        if stored.slices or stored.dtype != entry.dtype or stored.shape != shape:
+        if isinstance(stored, Entry) or stored.dtype != entry.dtype or stored.shape != shape:
             yield FormatError(
-                f"found {stored.dtype} of shape {stored.shape} for slice {shown}, expected "
-                f"{entry.dtype} of shape {shape}"
+                f"found {stored.dtype} of shape {stored.shape} for slice {_shown(extents)}, "
+                f"expected {entry.dtype} of shape {shape}"
             )
             continue
-        head = Head(stored.dtype, shape, 0, stored.size)
-        parts.append(VariableSlice(extents, BundleTensor(head, encoded, files)))
+        parts.append(VariableSlice(extents, BundleTensor(stored, encoded, files)))
+
+
+def _shown(extents: Extents) -> str:
+    return ":".join(map(str, extents))
