@@ -124,7 +124,8 @@ def _finished(
     keys: dict[str, str | None] = dict.fromkeys(sorted(left_out & newest.variables.keys()))
     graph = followed(newest, keys, made)
     object_variable, object_graph, notes = with_object_keys(newest, keys)
-    kept = tuple(name for name in made if name not in set(averaged))
+    are_averaged = frozenset(averaged)
+    kept = tuple(name for name in made if name not in are_averaged)
     if object_variable is not None:
         made[OBJECT_GRAPH_KEY] = object_variable
     made = {name: made[name] for name in newest.variables if name in made}
