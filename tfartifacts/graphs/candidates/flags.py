@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from tfartifacts.graphs.candidates.candidate import INPUT, OUTPUT, Candidates
@@ -34,17 +35,18 @@ def _repeated(option: str, names: Sequence[str]) -> list[str]:
 
 def _with_keys(names: Sequence[str]) -> list[str]:
     last = [parse_input(name).node.rpartition("/")[2] for name in names]
-    taken = {key for key in last if last.count(key) == 1}
+    times = Counter(last)
+    taken = {key for key in last if times[key] == 1}
+    numbers: Counter[str] = Counter()
     mappings: list[str] = []
     for name, key in zip(names, last, strict=True):
-        if key in taken and last.count(key) == 1:
+        if times[key] == 1:
             mappings.append(name)
             continue
-        number = 0
         unique = key
         while unique in taken:
-            number += 1
-            unique = f"{key}_{number}"
+            numbers[key] += 1
+            unique = f"{key}_{numbers[key]}"
         taken.add(unique)
         mappings.append(f"{unique}={name}")
     return mappings
