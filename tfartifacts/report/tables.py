@@ -53,7 +53,7 @@ def table(
         return
     safe = [[cell(text, ascii_only) for text in row] for row in rows]
     widths = [
-        max(len(column.title), *(display_width(row[i]) for row in safe))
+        max(len(column.title), _widest([row[i] for row in safe]))
         for i, column in enumerate(columns)
     ]
     below: list[str] = []
@@ -119,8 +119,21 @@ def aligned(
     titles = [column.title for column in columns]
     yield _line(columns, titles, widths)
     yield GAP.join("-" * width for width in widths)
+    template = GAP.join(
+        f"%{'' if column.right else '-'}{width}s"
+        for column, width in zip(columns, widths, strict=True)
+    )
     for row in rows:
-        yield _line(columns, row, widths)
+        if all(map(str.isascii, row)):
+            yield (template % tuple(row)).rstrip()
+        else:
+            yield _line(columns, row, widths)
+
+
+def _widest(texts: Sequence[str]) -> int:
+    if all(map(str.isascii, texts)):
+        return max(map(len, texts))
+    return max(map(display_width, texts))
 
 
 def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:
