@@ -11,14 +11,14 @@ from tfartifacts.graphs.matching import describe, mismatch
 from tfartifacts.graphs.rewrite import OLD_RESTORE_OPS, upgrade_restore_ops
 from tfartifacts.graphs.saver import restored_tables, unrestored_state
 from tfartifacts.model.checkpoints import Checkpoint
-from tfartifacts.model.graphs import Graph
+from tfartifacts.model.graphs import Graph, node_names
 from tfartifacts.model.saved_models import MetaGraph
 
 
 def with_restore_v2(meta_graph: MetaGraph) -> Graph:
     """The graph, able to restore the V2 checkpoint that is written for it."""
     graph = upgrade_restore_ops(meta_graph.graph)
-    left = [node.name for node in graph.nodes if node.op in OLD_RESTORE_OPS]
+    left = [name for name, op in graph.names_and_ops() if op in OLD_RESTORE_OPS]
     if left:
         raise UnsupportedError(
             f"found {len(left)} restore ops of 2016 whose names are not constants, such as "
@@ -83,7 +83,7 @@ def refuse_variables(
 
 def refuse_missing_nodes(graph: Graph) -> None:
     """Refuse a graph of which a part is missing: nobody would load it."""
-    names = {node.name for node in graph.nodes}
+    names = set(node_names(graph.nodes))
     for node in graph.nodes:
         for text in node.inputs:
             source = parse_input(text).node

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 from tfartifacts.errors import located
-from tfartifacts.formats.node_def import EncodedAttrs, NodeFields, Span, read_tail
+from tfartifacts.formats.node_def import EncodedAttrs, NodeFields, Span, read_device, read_tail
 from tfartifacts.formats.node_scan import NodeTable, Run, payload_of
 from tfartifacts.formats.wire import LENGTH_DELIMITED, varint
 from tfartifacts.model.graphs import Node
@@ -74,6 +74,25 @@ class EncodedNodes(Sequence[Node]):
         attrs = EncodedAttrs(buffer, node.attrs, self._path, self._base)
         return tuple(node.inputs), node.device, attrs
 
+    def all_inputs(self) -> Iterator[tuple[str, ...]]:
+        """The inputs of each node, in order."""
+        buffer, table = self._buffer, self._table
+        for position, usual in zip(table.positions, table.usual, strict=True):
+            start, end = payload_of(buffer, position)
+            yield (
+                read_tail(buffer, start, end)[0]
+                if usual
+                else tuple(NodeFields(buffer, start, end).inputs)
+            )
+
+    def all_devices(self) -> Iterator[str]:
+        """The device of each node, in order."""
+        buffer, table = self._buffer, self._table
+        for position, usual in zip(table.positions, table.usual, strict=True):
+            start, end = payload_of(buffer, position)
+            read = read_device if usual else _device_of
+            yield read(buffer, start, end)
+
     def unknown_fields(self, position: int) -> bytes:
         start, end = payload_of(self._buffer, self._table.positions[position])
         with located(self._path, self._base):
@@ -101,6 +120,10 @@ class EncodedNodes(Sequence[Node]):
         own = NodeTable(positions, table.names, table.ops, table.usual)
         buffer = bytes(self._buffer[first:last])
         return EncodedNodes, (buffer, own, self._path, self._base + first)
+
+
+def _device_of(buffer: Buffer, start: int, end: int) -> str:
+    return NodeFields(buffer, start, end).device
 
 
 def _joined(runs: Iterable[Run]) -> list[Span]:

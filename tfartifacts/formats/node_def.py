@@ -281,6 +281,17 @@ def read_tail(buffer: Buffer, start: int, end: int) -> tuple[tuple[str, ...], st
     return tuple(inputs), device, position
 
 
+def read_device(buffer: Buffer, start: int, end: int) -> str:
+    """The device of a node in usual form, without its inputs."""
+    position = _after(buffer, _after(buffer, start))
+    while position < end and buffer[position] == 0x1A:
+        position = _after(buffer, position)
+    if position == end or buffer[position] != 0x22:
+        return ""
+    length, payload = read_varint(buffer, position + 1, end)
+    return str(buffer[payload : payload + length], "utf-8")
+
+
 def _after(buffer: Buffer, position: int) -> int:
     """Where a length-delimited field with a tag of one byte ends."""
     length = buffer[position + 1]

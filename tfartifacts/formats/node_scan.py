@@ -6,12 +6,10 @@ run at a time (node_check) or one by one. What is large in a node, its constant,
 
 from __future__ import annotations
 
-import gc
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.node_check import names_and_ops, worth_it
@@ -26,6 +24,7 @@ from tfartifacts.formats.wire import (
     read_varint,
     too_many_fields,
 )
+from tfartifacts.model.collecting import not_collecting
 from tfartifacts.model.values import Buffer
 from tfartifacts.records import dataclass
 from tfartifacts.storage.mapping import let_go
@@ -72,7 +71,7 @@ def scan_nodes(
     `many`: it is one of those that together hold many nodes. Raises FormatError with the byte
     offset for a node that is damaged or lacks a name or an op.
     """
-    with _without_collecting():
+    with not_collecting():
         found = _Finder(buffer, start, end, number)
         found.find()
         positions = found.positions
@@ -195,15 +194,3 @@ def _check_each(buffer: Buffer, positions: range, table: NodeTable) -> None:
         table.names.append(node.name)
         table.ops.append(sys.intern(node.op))
         table.usual[position] = node.is_usual
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """What is made inside is kept and refers to nothing: garbage would be looked for in vain."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from tfartifacts.dtypes import STRING
 from tfartifacts.errors import ConversionError, name_not_found
-from tfartifacts.model.graphs import Constant, Graph, Node
+from tfartifacts.model.graphs import Constant, Graph, Node, node_names
 from tfartifacts.model.saved_models import MetaGraph
 from tfartifacts.records import replace
 
@@ -46,7 +46,7 @@ def with_asset_paths(meta_graph: MetaGraph, folder: str) -> MetaGraph:
 def _with_strings(graph: Graph, strings: Mapping[str, str]) -> Graph:
     for name in strings:
         if name not in graph:
-            raise name_not_found("node", name, (node.name for node in graph.nodes))
+            raise name_not_found("node", name, node_names(graph.nodes))
         if graph[name].op not in _FED_OPS:
             raise ConversionError(
                 f"found {name!r} of op {graph[name].op}, expected a constant for the path of an "

@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from tfartifacts.model import Graph, Node
+from tfartifacts.model.collecting import not_collecting
+from tfartifacts.model.graphs import node_inputs, node_names, positions_of
 
 
 class Input(NamedTuple):
@@ -43,6 +45,9 @@ def _is_output(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 9
 
 
+_KNOWN_OUTPUTS = {outputs: outputs for n in range(9) for outputs in ((0,) * n,)}
+
+
 class Edges:
     """The edges of a graph, by the position of a node in `nodes`.
 
@@ -51,34 +56,41 @@ class Edges:
     """
 
     def __init__(self, nodes: Iterable[Node]) -> None:
-        self.nodes: Sequence[Node] = list(nodes)
-        self.position: dict[str, int] = {}
-        for index, node in enumerate(self.nodes):
-            self.position.setdefault(node.name, index)
+        given = nodes if isinstance(nodes, Sequence) else list(nodes)
+        self.nodes: Sequence[Node] = list(given)
+        self.position: dict[str, int] = positions_of(node_names(given))
         self.producers: list[tuple[int, ...]] = []
         self.outputs: list[tuple[int, ...]] = []
         self.control: list[tuple[int, ...]] = []
-        for node in self.nodes:
-            self._add_inputs(node)
+        with not_collecting():
+            for inputs in node_inputs(given):
+                self._add_inputs(inputs)
         self._consumers: list[list[int]] | None = None
         self._control_consumers: list[list[int]] | None = None
 
-    def _add_inputs(self, node: Node) -> None:
+    def _add_inputs(self, inputs: Iterable[str]) -> None:
         producers: list[int] = []
         outputs: list[int] = []
         control: list[int] = []
-        for text in node.inputs:
-            name, output, is_control = parse_input(text)
-            index = self.position.get(name)
-            if index is None:
-                continue
-            if is_control:
-                control.append(index)
-            else:
+        position = self.position
+        for text in inputs:
+            if ":" in text or text.startswith("^"):
+                name, output, is_control = parse_input(text)
+                index = position.get(name)
+                if index is None:
+                    continue
+                if is_control:
+                    control.append(index)
+                else:
+                    producers.append(index)
+                    outputs.append(output)
+            elif (index := position.get(text)) is not None:
                 producers.append(index)
-                outputs.append(output)
+                outputs.append(0)
         self.producers.append(tuple(producers))
-        self.outputs.append(tuple(outputs))
+        # Nearly all of them are the same few.
+        taken = tuple(outputs)
+        self.outputs.append(_KNOWN_OUTPUTS.get(taken, taken))
         self.control.append(tuple(control))
 
     def __len__(self) -> int:

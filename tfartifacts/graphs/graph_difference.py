@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from tfartifacts.model import Function, Graph, Node
-from tfartifacts.model.graphs import ConstantValue
+from tfartifacts.model.graphs import ConstantValue, node_ops
 from tfartifacts.records import dataclass
 
 ChangeKind = Literal["added", "removed", "changed"]
@@ -101,7 +101,7 @@ def _everything(name: str) -> bool:
 
 
 def _ops(a: Graph, b: Graph) -> dict[str, tuple[int, int]]:
-    ours, theirs = (Counter(node.op for node in graph.nodes) for graph in (a, b))
+    ours, theirs = (Counter(node_ops(graph.nodes)) for graph in (a, b))
     return {op: (ours[op], theirs[op]) for op in sorted(ours | theirs) if ours[op] != theirs[op]}
 
 

@@ -28,7 +28,7 @@ from tfartifacts.graphs.saver import (
     resource_of,
     unrestored_state,
 )
-from tfartifacts.model.graphs import Node
+from tfartifacts.model.graphs import Node, node_names
 from tfartifacts.model.saved_models import (
     INIT_OP_COLLECTIONS,
     INIT_OP_SIGNATURE,
@@ -300,7 +300,7 @@ def _refused(state: UnrestoredState, reason: str) -> ConversionError:
 def _with_node(meta_graph: MetaGraph, runs: list[str]) -> MetaGraph:
     graph = meta_graph.graph
     existing = meta_graph.init_op
-    name = free_name(INIT_OP_NAME, {node.name for node in graph.nodes})
+    name = free_name(INIT_OP_NAME, set(node_names(graph.nodes)))
     before = [] if existing is None else [parse_input(existing).node]
     node = Node(name, "NoOp", tuple(f"^{run}" for run in (*before, *runs)))
     collections = {

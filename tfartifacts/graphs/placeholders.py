@@ -79,7 +79,7 @@ def set_placeholders(graph: Graph, values: Mapping[str, str]) -> Graph:
 
 
 def _placeholder(graph: Graph, name: str) -> Node:
-    names = [node.name for node in graph.nodes if node.op in PLACEHOLDER_OPS]
+    names = [name for name, op in graph.names_and_ops() if op in PLACEHOLDER_OPS]
     if name not in graph:
         raise name_not_found("placeholder", name, names)
     node = graph[name]

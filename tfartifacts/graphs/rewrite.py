@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfartifacts.dtypes import STRING, DType
-from tfartifacts.model.graphs import Constant, Function, Graph, Node
+from tfartifacts.model.graphs import Constant, Function, Graph, Node, node_names, node_ops
 from tfartifacts.records import replace
 
 
@@ -41,9 +41,9 @@ def upgrade_restore_ops(graph: Graph) -> Graph:
     The old ops read V1 checkpoints only. Each keeps its name and its one output; the names it
     reads move into constants of the shape RestoreV2 takes. Source: core/ops/io_ops.cc.
     """
-    if not any(node.op in OLD_RESTORE_OPS for node in graph.nodes):
+    if not any(op in OLD_RESTORE_OPS for op in node_ops(graph.nodes)):
         return graph
-    taken = {node.name for node in graph.nodes}
+    taken = set(node_names(graph.nodes))
     nodes: list[Node] = []
     for node in graph.nodes:
         nodes += _as_restore_v2(graph, node, taken) if node.op in OLD_RESTORE_OPS else [node]

@@ -301,9 +301,11 @@ def _assignments(
     dtype_of = _Dtypes()
     for index in sorted(among):
         node = edges.nodes[index]
-        data = data_inputs(node)
         is_table = node.op in _TABLE_IMPORTS
-        if not data or not (is_table or changes_variable(node.op)):
+        if not (is_table or changes_variable(node.op)):
+            continue
+        data = data_inputs(node)
+        if not data:
             continue
         found, computed = _sources(edges, node, data[1:])
         if not found:

@@ -19,7 +19,7 @@ from tfartifacts.errors import UnsupportedError
 from tfartifacts.graphs.edges import parse_input
 from tfartifacts.graphs.rewrite import free_name, string_constant
 from tfartifacts.graphs.saver import restored_variables
-from tfartifacts.model.graphs import Constant, ConstantValue, Graph, Node, TensorShape
+from tfartifacts.model.graphs import Constant, ConstantValue, Graph, Node, TensorShape, node_names
 from tfartifacts.model.saved_models import MetaGraph, Saver
 from tfartifacts.records import dataclass, replace
 
@@ -136,7 +136,7 @@ def with_restored_keys(meta_graph: MetaGraph, key_for: Callable[[str], str]) -> 
             wanted.setdefault(restored.restore, {})[restored.output] = key
     if not wanted:
         return meta_graph
-    taken = {node.name for node in graph.nodes}
+    taken = set(node_names(graph.nodes))
     nodes: list[Node] = []
     for node in graph.nodes:
         if node.name in wanted:

@@ -17,7 +17,7 @@ from tfartifacts.graphs.edges import Edges, behind_identities, edges_of, parse_i
 from tfartifacts.graphs.pruned_saver import saver_for
 from tfartifacts.graphs.rewrite import free_name, string_constant
 from tfartifacts.graphs.saver import VARIABLE_OPS, restored_tables, restored_variables
-from tfartifacts.model.graphs import ConstantValue, Graph, Node
+from tfartifacts.model.graphs import ConstantValue, Graph, Node, node_ops
 from tfartifacts.model.saved_models import Collection, MetaGraph, Saver
 from tfartifacts.records import replace
 
@@ -210,4 +210,4 @@ def _collections_left(meta_graph: MetaGraph, names: Container[str]) -> dict[str,
 
 def old_restore_ops(graph: Graph) -> bool:
     """Whether a graph has restore ops of 2016, which read V1 checkpoints alone."""
-    return any(node.op in ("Restore", "RestoreSlice") for node in graph.nodes)
+    return any(op in ("Restore", "RestoreSlice") for op in node_ops(graph.nodes))

@@ -87,7 +87,7 @@ def unfed_placeholders(meta_graph: MetaGraph) -> tuple[UnfedPlaceholder, ...]:
 
     Those with a default are not among them, nor what lies before an input that is fed.
     """
-    placeholders = {node.name for node in meta_graph.graph.nodes if node.op in _FED}
+    placeholders = {name for name, op in meta_graph.graph.names_and_ops() if op in _FED}
     placeholders -= {parse_input(asset.tensor_name).node for asset in meta_graph.asset_files}
     if meta_graph.saver is not None:
         placeholders.discard(parse_input(meta_graph.saver.filename_tensor_name).node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -119,6 +119,18 @@ def node_ops(nodes: Sequence[Node]) -> Sequence[str]:
     """The nodes' ops, as node_names."""
     ops: Sequence[str] | None = getattr(nodes, "ops", None)
     return [node.op for node in nodes] if ops is None else ops
+
+
+def node_inputs(nodes: Sequence[Node]) -> Iterator[tuple[str, ...]]:
+    """The inputs of each node, in order; nodes that were read do not keep them."""
+    read: Callable[[], Iterator[tuple[str, ...]]] | None = getattr(nodes, "all_inputs", None)
+    return (node.inputs for node in nodes) if read is None else read()
+
+
+def node_devices(nodes: Sequence[Node]) -> Iterator[str]:
+    """The device of each node, as node_inputs."""
+    read: Callable[[], Iterator[str]] | None = getattr(nodes, "all_devices", None)
+    return (node.device for node in nodes) if read is None else read()
 
 
 def positions_of(names: Sequence[str]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tfartifacts.dtypes import DType, dtype_from_name
 from tfartifacts.errors import NameNotFoundError, name_not_found
-from tfartifacts.model.graphs import Argument, Node, OpDef, TensorInfo, TensorShape
+from tfartifacts.model.graphs import Argument, Node, OpDef, TensorInfo, TensorShape, node_names
 
 if TYPE_CHECKING:
     from tfartifacts.model.graphs import Graph
@@ -149,7 +149,7 @@ def describe_tensor(graph: Graph, name: str) -> TensorInfo:
     """See Graph.tensor."""
     node_name, output = parse_tensor_name(name)
     if node_name not in graph:
-        raise name_not_found("node", node_name, (node.name for node in graph.nodes))
+        raise name_not_found("node", node_name, node_names(graph.nodes))
     node = graph[node_name]
     dtypes = output_dtypes(graph, node)
     if dtypes is not None and output >= len(dtypes):

@@ -11,6 +11,7 @@ from tfartifacts.graphs.signature_check import (
     signature_problems,
     unfed_placeholders,
 )
+from tfartifacts.model.graphs import node_devices, node_ops
 from tfartifacts.model.tensors import PLACEHOLDER_OPS, output_dtype, output_shape
 from tfartifacts.report.findings import Findings, describe_error
 from tfartifacts.report.view import Document, View
@@ -105,18 +106,20 @@ def _describe_graph(graph: Graph, view: View, findings: Findings) -> Document:
     placeholders: list[Document] = []
     nodes: list[Document] = []
     with findings.damaged():
-        for node in graph.nodes:
-            ops[node.op] += 1
-            devices[node.device] += 1
-            if node.op in PLACEHOLDER_OPS and view.selects(node.name):
-                placeholders.append(_describe_output(graph, node))
-            if view.shows("nodes") and view.selects(node.name):
-                nodes.append(describe_node(node))
+        for position, (name, op) in enumerate(graph.names_and_ops()):
+            ops[op] += 1
+            if (op in PLACEHOLDER_OPS or view.shows("nodes")) and view.selects(name):
+                node = graph.nodes[position]
+                if op in PLACEHOLDER_OPS:
+                    placeholders.append(_describe_output(graph, node))
+                if view.shows("nodes"):
+                    nodes.append(describe_node(node))
+        devices.update(node_devices(graph.nodes))
     function_ops: Counter[str] = Counter()
     functions: list[Document] = []
     with findings.damaged():
         for function in graph.functions.values():
-            function_ops.update(node.op for node in function.nodes)
+            function_ops.update(node_ops(function.nodes))
             if view.selects(function.name):
                 functions.append(describe_function(function, view))
     document: Document = {
