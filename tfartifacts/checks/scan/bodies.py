@@ -14,7 +14,7 @@ from tfartifacts.checks.scan.payloads import (
     looks_like_python_object,
     packed_strings,
 )
-from tfartifacts.dtypes import STRING
+from tfartifacts.dtypes import STRING, DType
 from tfartifacts.errors import FormatError, TfArtifactsError
 from tfartifacts.formats.attr_values import read_attr
 from tfartifacts.formats.tensor_proto import EncodedTensor
@@ -92,10 +92,10 @@ class Bodies:
 def take_apart(graph: Graph, known_ops: Collection[str]) -> Bodies:
     """The bodies of a graph, every node of it looked at; goes on where one is damaged."""
     edges = edges_of(graph)
-    # The nodes as the edges have them: they are read once.
     bodies = Bodies(Body("", edges.nodes, _edges=edges))
     gradients = _registered_gradients(graph, bodies.problems)
-    _look_at(bodies.main, graph.functions, known_ops, gradients, bodies.problems)
+    # Of nodes made anew: what was read of them need not be kept.
+    _look_at(bodies.main, graph.nodes, graph.functions, known_ops, gradients, bodies.problems)
     same_api: dict[bytes, list[str]] = {}
     for name in graph.functions:
         try:
@@ -104,7 +104,7 @@ def take_apart(graph: Graph, known_ops: Collection[str]) -> Bodies:
             bodies.problems.append(error)
             continue
         body = Body(name, function.nodes, tuple(argument.name for argument in function.inputs))
-        _look_at(body, graph.functions, known_ops, gradients, bodies.problems)
+        _look_at(body, function.nodes, graph.functions, known_ops, gradients, bodies.problems)
         linked = [graph.gradients[name]] if name in graph.gradients else []
         for value in _function_attrs(function, bodies.problems):
             if (text := value[1].decode("utf-8", "replace")) in graph.functions:
@@ -147,12 +147,13 @@ def _function_attrs(
 
 def _look_at(
     body: Body,
+    nodes: Iterable[Node],
     functions: Mapping[str, Function],
     known_ops: Collection[str],
     gradients: Mapping[bytes, str],
     problems: list[TfArtifactsError],
 ) -> None:
-    for position, node in enumerate(body.nodes):
+    for position, node in enumerate(nodes):
         rule = RULES.get(node.op)
         if rule is None and node.op not in known_ops and node.op not in functions:
             rule = UNKNOWN
@@ -183,6 +184,10 @@ def _named(node: Node, gradients: Mapping[bytes, str]) -> Iterator[str]:
                         yield gradients[text]
 
 
+# What most attributes hold: to ask of each whether it is a ConstantValue takes long.
+_NUMBERS = (int, float, DType)
+
+
 def _strings(node: Node) -> Iterator[bytes]:
     """Every string that a node holds, in a constant or in an attribute, that may hold a graph."""
     # The constants of a frozen graph are its weights: only those of strings are looked into.
@@ -195,7 +200,7 @@ def _strings(node: Node) -> Iterator[bytes]:
             if isinstance(item, bytes):
                 if len(item) >= SHORTEST:
                     yield item
-            elif isinstance(item, ConstantValue):
+            elif not isinstance(item, _NUMBERS) and isinstance(item, ConstantValue):
                 yield from (string for string in constant_strings(item) if len(string) >= SHORTEST)
 
 
