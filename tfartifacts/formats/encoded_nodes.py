@@ -93,6 +93,10 @@ class EncodedNodes(Sequence[Node]):
             read = read_device if usual else _device_of
             yield read(buffer, start, end)
 
+    def encoded_node(self, position: int) -> Buffer:
+        start, end = payload_of(self._buffer, self._table.positions[position])
+        return memoryview(self._buffer)[start:end]
+
     def unknown_fields(self, position: int) -> bytes:
         start, end = payload_of(self._buffer, self._table.positions[position])
         with located(self._path, self._base):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from tfartifacts.dtypes import dtype_from_number
+from tfartifacts.dtypes import DType, dtype_from_number
 from tfartifacts.errors import FormatError, TfArtifactsError, place
 from tfartifacts.formats.attr_values import encode_attr, read_attr
 from tfartifacts.formats.tensor_proto import EncodedTensor
@@ -82,13 +82,10 @@ class EncodedAttrs(Mapping[str, Any]):
             encoded: Message | None
             if isinstance(found, tuple):
                 start, end = found
-                if end - start == 2 and (number := self._buffer[start + 1]) < 0x80:
-                    tag = self._buffer[start]
-                    if tag == _TYPE:
-                        return dtype_from_number(number) if number else None
-                    if tag == _FLAG:
-                        return number != 0
-                encoded = Message(self._buffer, start, end)
+                buffer = self._buffer
+                if _is_plain(buffer, start, end):
+                    return _read_plain(buffer, start, end)
+                encoded = Message(buffer, start, end)
             else:
                 encoded = found.message(2)
             value = None if encoded is None else read_attr(encoded)
@@ -149,6 +146,16 @@ def _is_plain(buffer: Buffer, start: int, end: int) -> bool:
     if buffer[start] == _TEXT:
         return buffer[start + 1] == end - start - 2
     return end - start == 2 and buffer[start] in (_INTEGER, _FLAG, _TYPE)
+
+
+def _read_plain(buffer: Buffer, start: int, end: int) -> bytes | int | bool | DType | None:
+    """As read_attr, which takes ten times as long, of what most attributes hold."""
+    tag, number = buffer[start], buffer[start + 1]
+    if tag == _TEXT:
+        return bytes(buffer[start + 2 : end])
+    if tag == _TYPE:
+        return dtype_from_number(number) if number else None
+    return number != 0 if tag == _FLAG else number
 
 
 def _entry_spans(buffer: Buffer, start: int, end: int) -> list[Span]:
@@ -301,8 +308,11 @@ def _after(buffer: Buffer, position: int) -> int:
     return payload + length
 
 
-def encode_node(node: Node) -> list[Buffer]:
-    """A NodeDef, in pieces; attributes that were read are written as they were."""
+def encode_node(node: Node) -> Sequence[Buffer]:
+    """A NodeDef, in pieces; one that was read is written as it was, and so are attributes."""
+    if node.source is not None:
+        source, position = node.source
+        return (source.encoded_node(position),)
     head = put_text(1, node.name) + put_text(2, node.op)
     head += b"".join(put_bytes(3, name.encode()) for name in node.inputs)
     pieces: list[Buffer] = [head + put_text(4, node.device)]

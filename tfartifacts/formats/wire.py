@@ -174,13 +174,14 @@ class Message:
 
     def last_set(self, members: Mapping[int, int]) -> int | None:
         """The member of a oneof, given by number with its wire type, that holds: the last."""
-        starts = {
-            start: number
-            for number, expected in members.items()
-            for _, wire_type, _, start, *_ in self._fields.get(number, ())
-            if wire_type == expected
-        }
-        return starts[max(starts)] if starts else None
+        last = None
+        last_start = -1
+        for number, found in self._fields.items():
+            expected = members.get(number)
+            for _, wire_type, _, start, *_ in found if expected is not None else ():
+                if wire_type == expected and start > last_start:
+                    last, last_start = number, start
+        return last
 
     def spans(self, number: int) -> list[tuple[int, int]]:
         """Start and end of each length-delimited payload of that field."""

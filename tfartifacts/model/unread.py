@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from tfartifacts.model.graphs import Node
+    from tfartifacts.model.values import Buffer
 
 
 class NodeSource(Protocol):
@@ -22,6 +23,10 @@ class NodeSource(Protocol):
 
     def unknown_fields(self, position: int) -> bytes: ...
 
+    def encoded_node(self, position: int) -> Buffer:
+        """The node as it is stored."""
+        ...
+
 
 class ReadInSteps:
     """What a Node has besides its fields: where those are that it does not hold yet."""
@@ -30,6 +35,12 @@ class ReadInSteps:
 
     _source: NodeSource
     _position: int
+
+    @property
+    def source(self) -> tuple[NodeSource, int] | None:
+        """Where it was read from, and its position there; None for a node that was made here."""
+        source: NodeSource | None = getattr(self, "_source", None)
+        return None if source is None else (source, self._position)
 
     # Python comes here for a slot that is empty, and for what there is no slot for.
     if not TYPE_CHECKING:  # or every misspelled field would pass
