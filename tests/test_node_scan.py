@@ -17,7 +17,7 @@ from tfartifacts.errors import FormatError
 from tfartifacts.formats import node_check, node_scan, schema
 from tfartifacts.formats.graph_def import encode_graph, read_graph
 from tfartifacts.formats.node_def import read_node
-from tfartifacts.formats.wire import Message, put_bytes, put_text
+from tfartifacts.formats.wire import Message, Part, put_bytes, put_text
 from tfartifacts.model.graphs import Graph, Node
 from tfartifacts.storage.mapping import SMALL, MappedFile, read_or_map
 
@@ -25,7 +25,7 @@ Scan = Callable[[bytes], Graph]
 
 
 def scan(data: bytes) -> Graph:
-    return read_graph(Message(data))
+    return read_graph(Part(data, 0, len(data)))
 
 
 @pytest.fixture(params=["at once", "one by one"])
@@ -86,6 +86,28 @@ def test_other_fields_between_nodes_are_carried(how: str) -> None:
     assert len(graph) == 180
     assert graph.versions.producer == 22
     assert b"".join(encode_graph(graph)) == nodes * 3 + versions + unknown
+
+
+@pytest.mark.parametrize("cut", ["0a", "0a80", "0a8001", "18", "0a05 0a01", "1a8080", "0d0000"])
+def test_a_graph_that_is_cut_is_told_where(how: str, cut: str) -> None:
+    data = usual(1) * 40
+    for whole, missing in ((b"", 0), (data, len(data))):
+        with pytest.raises(FormatError) as caught:
+            scan(whole + bytes.fromhex(cut))
+        with pytest.raises(FormatError) as expected:
+            Message(whole + bytes.fromhex(cut))
+        assert str(caught.value) == str(expected.value)
+        assert caught.value.offset is not None
+        assert caught.value.offset >= missing
+
+
+def test_positions_of_nodes_are_those_of_a_sequence(how: str) -> None:
+    nodes = scan(usual(1) + usual(2) + usual(3)).nodes
+    assert [nodes[position].name for position in (0, -1)] == ["scope/node_1", "scope/node_3"]
+    assert [node.inputs for node in nodes[1:]] == [nodes[1].inputs, nodes[2].inputs]
+    for position in (3, -4):
+        with pytest.raises(IndexError):
+            nodes[position]
 
 
 def test_damage_is_told_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,8 +48,7 @@ class EncodedNodes(Sequence[Node]):
                 table.usual[position],
             )
             return EncodedNodes(self._buffer, part, self._path, self._base)
-        if position < 0:
-            position += len(table)
+        position = range(len(table))[position]
         return unread_node(Node, table.names[position], table.ops[position], self, position)
 
     def __iter__(self) -> Iterator[Node]:

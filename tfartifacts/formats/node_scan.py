@@ -107,14 +107,11 @@ class _Finder:
 
     def find(self) -> None:
         position, end = self.start, self.end
+        # Where the head of a field fits: no node is as short as what is left then.
+        head_end = min(end, len(self.buffer) - 2)
         while position < end:
             begun, run_start = len(self.positions), position
-            try:
-                position = self._find_run(position, min(end, position + _IN_MEMORY))
-            except IndexError:
-                # A field that is cut off, and was not the message's last.
-                next(fields(self.buffer, self.positions[-1], end))
-                raise FormatError("found the end, expected a field", offset=position) from None
+            position = self._find_run(position, min(head_end, position + _IN_MEMORY))
             self._add_run(begun, run_start, position)
             if position - run_start >= _IN_MEMORY:
                 let_go(self.buffer)
