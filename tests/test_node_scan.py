@@ -14,7 +14,7 @@ import pytest
 
 import tfartifacts as tfa
 from tfartifacts.errors import FormatError
-from tfartifacts.formats import node_check, node_scan, schema
+from tfartifacts.formats import node_check, node_guess, node_scan, schema
 from tfartifacts.formats.graph_def import encode_graph, read_graph
 from tfartifacts.formats.node_def import read_node
 from tfartifacts.formats.wire import Message, Part, put_bytes, put_text
@@ -33,7 +33,9 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways of looking at nodes, of which small graphs otherwise take the second."""
     at_once = request.param == "at once"
     monkeypatch.setattr(node_scan, "worth_it", lambda num_nodes: at_once and num_nodes > 0)
+    monkeypatch.setattr(node_guess, "worth_it", lambda num_nodes: at_once and num_nodes > 0)
     monkeypatch.setattr(node_scan, "_AT_ONCE", 2_000)
+    monkeypatch.setattr(node_guess, "_AT_ONCE", 1_000)
     return str(request.param)
 
 
@@ -114,19 +116,41 @@ def test_damage_is_told_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     data = b"".join(usual(number) for number in range(200)) + put_bytes(4, b"\x08\x16")
     chance = random.Random(5)
     monkeypatch.setattr(node_scan, "_AT_ONCE", 2_000)
+    monkeypatch.setattr(node_guess, "_AT_ONCE", 1_000)
     for _ in range(300):
         damaged = bytearray(data)
         for _ in range(chance.choice((1, 1, 3))):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         said = []
         for at_once in (True, False):
-            monkeypatch.setattr(node_scan, "worth_it", lambda _, at_once=at_once: at_once)
+            for module in (node_guess, node_scan):
+                monkeypatch.setattr(module, "worth_it", lambda _, at_once=at_once: at_once)
             try:
                 found: object = [replace(node, attrs={}) for node in scan(bytes(damaged))]
             except FormatError as error:
                 found = str(error)
             said.append(found)
         assert said[0] == said[1]
+
+
+def test_a_guess_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_guess, "worth_it", lambda num_nodes: num_nodes > 0)
+    monkeypatch.setattr(node_guess, "_AT_ONCE", 1_000)
+    # An attribute that holds what looks like nodes, many times over.
+    inside = put_bytes(5, put_text(1, "text") + put_bytes(2, put_bytes(2, usual(1) * 3)))
+    deceiving = put_bytes(1, put_text(1, "y") + put_text(2, "Add") + inside)
+    other = put_bytes(9, usual(1) * 3)
+    for piece in (deceiving, other):
+        data = (usual(1) * 10 + piece) * 20
+        names: list[str] = []
+        begun = node_guess.take_nodes(data, 0, len(data), 1, names, [])
+        graph = scan(data)
+        assert len(graph) == 20 * (11 if piece is deceiving else 10)
+        assert names == [node.name for node in graph][: len(names)]
+        assert begun < len(data)
+        assert b"".join(encode_graph(graph)) == (
+            data if piece is deceiving else usual(1) * 200 + other * 20
+        )
 
 
 def test_only_nodes_in_usual_form_are_taken_at_once() -> None:

@@ -7,7 +7,7 @@ from typing import overload
 
 from tfartifacts.errors import located
 from tfartifacts.formats.node_def import EncodedAttrs, NodeFields, Span, read_device, read_tail
-from tfartifacts.formats.node_scan import NodeTable, Run, payload_of
+from tfartifacts.formats.node_scan import NodeTable, Run, payload_of, positions_in
 from tfartifacts.formats.wire import LENGTH_DELIMITED, varint
 from tfartifacts.model.graphs import Node
 from tfartifacts.model.unread import unread_node, unread_nodes
@@ -21,7 +21,7 @@ class EncodedNodes(Sequence[Node]):
     from here. A graph of a million nodes takes the room of its encoding and of its names.
     """
 
-    __slots__ = ("_base", "_buffer", "_path", "_table")
+    __slots__ = ("_base", "_buffer", "_found", "_path", "_table")
 
     def __init__(
         self, buffer: Buffer, table: NodeTable, path: str | None = None, base: int = 0
@@ -30,6 +30,14 @@ class EncodedNodes(Sequence[Node]):
         self._table = table
         self._path = path  # for errors of attributes
         self._base = base  # where the buffer begins in the file
+        self._found: Sequence[int] | None = None
+
+    @property
+    def _positions(self) -> Sequence[int]:
+        """Where the field of each node starts."""
+        if self._found is None:
+            self._found = positions_in(self._buffer, self._table)
+        return self._found
 
     def __len__(self) -> int:
         return len(self._table)
@@ -42,7 +50,7 @@ class EncodedNodes(Sequence[Node]):
         table = self._table
         if isinstance(position, slice):
             part = NodeTable(
-                table.positions[position],
+                self._positions[position],
                 table.names[position],
                 table.ops[position],
                 table.usual[position],
@@ -64,7 +72,7 @@ class EncodedNodes(Sequence[Node]):
 
     def tail(self, position: int) -> tuple[tuple[str, ...], str, EncodedAttrs]:
         buffer, table = self._buffer, self._table
-        start, end = payload_of(buffer, table.positions[position])
+        start, end = payload_of(buffer, self._positions[position])
         if table.usual[position]:
             inputs, device, first = read_tail(buffer, start, end)
             return inputs, device, EncodedAttrs(buffer, (first, end), self._path, self._base)
@@ -76,7 +84,7 @@ class EncodedNodes(Sequence[Node]):
     def all_inputs(self) -> Iterator[tuple[str, ...]]:
         """The inputs of each node, in order."""
         buffer, table = self._buffer, self._table
-        for position, usual in zip(table.positions, table.usual, strict=True):
+        for position, usual in zip(self._positions, table.usual, strict=True):
             start, end = payload_of(buffer, position)
             yield (
                 read_tail(buffer, start, end)[0]
@@ -87,17 +95,17 @@ class EncodedNodes(Sequence[Node]):
     def all_devices(self) -> Iterator[str]:
         """The device of each node, in order."""
         buffer, table = self._buffer, self._table
-        for position, usual in zip(table.positions, table.usual, strict=True):
+        for position, usual in zip(self._positions, table.usual, strict=True):
             start, end = payload_of(buffer, position)
             read = read_device if usual else _device_of
             yield read(buffer, start, end)
 
     def encoded_node(self, position: int) -> Buffer:
-        start, end = payload_of(self._buffer, self._table.positions[position])
+        start, end = payload_of(self._buffer, self._positions[position])
         return memoryview(self._buffer)[start:end]
 
     def unknown_fields(self, position: int) -> bytes:
-        start, end = payload_of(self._buffer, self._table.positions[position])
+        start, end = payload_of(self._buffer, self._positions[position])
         with located(self._path, self._base):
             return b"".join(NodeFields(self._buffer, start, end).unknown)
 
@@ -109,7 +117,7 @@ class EncodedNodes(Sequence[Node]):
             return [view[start:end] for start, end in _joined(table.runs)]
         tag = varint(number << 3 | LENGTH_DELIMITED)
         pieces: list[Buffer] = []
-        for position in table.positions:
+        for position in self._positions:
             start, end = payload_of(self._buffer, position)
             pieces += [tag + varint(end - start), view[start:end]]
         return pieces
@@ -117,9 +125,9 @@ class EncodedNodes(Sequence[Node]):
     def __reduce__(self) -> tuple[object, ...]:
         # The buffer is the whole file's: nodes are pickled with their own part of it.
         table = self._table
-        first = min(table.positions, default=0)
-        last = max((payload_of(self._buffer, last)[1] for last in table.positions[-1:]), default=0)
-        positions = [position - first for position in table.positions]
+        first = min(self._positions, default=0)
+        last = max((payload_of(self._buffer, last)[1] for last in self._positions[-1:]), default=0)
+        positions = [position - first for position in self._positions]
         own = NodeTable(positions, table.names, table.ops, table.usual)
         buffer = bytes(self._buffer[first:last])
         return EncodedNodes, (buffer, own, self._path, self._base + first)

@@ -49,12 +49,13 @@ def names_and_ops(run: bytes, number: int) -> tuple[list[str], list[str]] | None
     if parse is None:
         return None
     from google.protobuf.message import DecodeError
+    from google.protobuf.unknown_fields import UnknownFieldSet
 
     try:
         parsed: Any = parse(run)
     except DecodeError:
         return None
-    if parsed.SerializeToString() != run:
+    if parsed.SerializeToString() != run or len(UnknownFieldSet(parsed)):
         return None
     intern = sys.intern  # there are few ops, and many nodes of each
     nodes = list(parsed.node)
@@ -67,11 +68,13 @@ def names_and_ops(run: bytes, number: int) -> tuple[list[str], list[str]] | None
 def _parse(number: int) -> Callable[[bytes], Message] | None:
     """Parses messages with nodes as field `number`; None if the library is not the one in C."""
     try:
-        from google.protobuf import descriptor_pool, message_factory
+        from google.protobuf import descriptor_pool, message_factory, unknown_fields
         from google.protobuf.internal import api_implementation
-    except ImportError:  # the last is not public
+    except ImportError:  # of older ones; the last is not public
         return None
     if api_implementation.Type() != "upb" or not hasattr(message_factory, "GetMessageClass"):
+        return None
+    if not hasattr(unknown_fields, "UnknownFieldSet"):
         return None
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(_schema(number))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.node_check import names_and_ops, worth_it
 from tfartifacts.formats.node_def import NodeFields, Span
+from tfartifacts.formats.node_guess import take_nodes
 from tfartifacts.formats.wire import (
     BYTES_OF_FIELD,
     LENGTH_DELIMITED,
@@ -49,7 +50,8 @@ class NodeTable:
     """Where the field of each node starts, what it is called, which are in usual form.
 
     Positions are in an array of numbers of 64 bits: a list of spans would take twenty times the
-    room. The runs hold all of them, in order; `number` is that of the fields.
+    room. They lack those of nodes that were guessed right (node_guess), which lie in `guessed`: see
+    `positions_in`. The runs hold all nodes, in order; `number` is that of the fields.
     """
 
     positions: Sequence[int]
@@ -58,9 +60,10 @@ class NodeTable:
     usual: bytearray
     runs: tuple[Run, ...] = ()
     number: int = 0
+    guessed: Span = (0, 0)
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self.names)
 
 
 def scan_nodes(
@@ -72,13 +75,34 @@ def scan_nodes(
     offset for a node that is damaged or lacks a name or an op.
     """
     with not_collecting():
-        found = _Finder(buffer, start, end, number)
+        names: list[str] = []
+        ops: list[str] = []
+        begun = take_nodes(buffer, start, end, number, names, ops)
+        usual = bytearray(b"\1") * len(names)
+        guessed = Run(0, len(names), start, begun)
+        found = _Finder(buffer, begun, end, number)
         found.find()
-        positions = found.positions
-        usual = bytearray(len(positions))
-        table = NodeTable(positions, [], [], usual, tuple(found.runs), number)
-        _check(buffer, table, many or worth_it(len(positions)))
-    return table, Message(buffer, start, end, depth, found.others)
+        positions, runs = found.positions, tuple(found.runs)
+        rest = NodeTable(positions, [], [], bytearray(len(positions)), runs, number)
+        _check(buffer, rest, many or worth_it(len(names) + len(positions)))
+        if names:
+            names += rest.names
+            ops += rest.ops
+            usual += rest.usual
+            rest = NodeTable(positions, names, ops, usual, (guessed, *runs), number, (start, begun))
+    return rest, Message(buffer, start, end, depth, found.others)
+
+
+def positions_in(buffer: Buffer, table: NodeTable) -> Sequence[int]:
+    """Where the field of each node of a table starts."""
+    start, end = table.guessed
+    if start == end:
+        return table.positions
+    found = _Finder(buffer, start, end, table.number)
+    with not_collecting():
+        found.find()
+    found.positions.extend(table.positions)
+    return found.positions
 
 
 def payload_of(buffer: Buffer, position: int) -> Span:
