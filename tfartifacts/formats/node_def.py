@@ -85,7 +85,9 @@ class EncodedAttrs(Mapping[str, Any]):
                 buffer = self._buffer
                 if _is_plain(buffer, start, end):
                     return _read_plain(buffer, start, end)
-                encoded = Message(buffer, start, end)
+                if _is_one_text(buffer, start, end):
+                    return [bytes(buffer[start + 4 : end])]
+                encoded = Message(buffer, start, end, 1)  # in an entry
             else:
                 encoded = found.message(2)
             value = None if encoded is None else read_attr(encoded)
@@ -136,7 +138,13 @@ class EncodedAttrs(Mapping[str, Any]):
         return pieces
 
 
-_TEXT, _INTEGER, _FLAG, _TYPE = 0x12, 0x18, 0x28, 0x30  # tags of the values most attributes have
+_LIST, _TEXT, _INTEGER, _FLAG, _TYPE = (
+    0x0A,
+    0x12,
+    0x18,
+    0x28,
+    0x30,
+)  # tags of the values most attributes have
 
 
 def _is_plain(buffer: Buffer, start: int, end: int) -> bool:
@@ -146,6 +154,13 @@ def _is_plain(buffer: Buffer, start: int, end: int) -> bool:
     if buffer[start] == _TEXT:
         return buffer[start + 1] == end - start - 2
     return end - start == 2 and buffer[start] in (_INTEGER, _FLAG, _TYPE)
+
+
+def _is_one_text(buffer: Buffer, start: int, end: int) -> bool:
+    """Whether a value is a list of one short text, as every colocation (`_class`) is."""
+    if end - start < 4 or buffer[start] != _LIST or buffer[start + 1] != end - start - 2:
+        return False
+    return buffer[start + 2] == _TEXT and buffer[start + 3] == end - start - 4 < 0x80 - 2
 
 
 def _read_plain(buffer: Buffer, start: int, end: int) -> bytes | int | bool | DType | None:

@@ -13,13 +13,12 @@ Source: tensorflow/core/framework/{tensor.proto,tensor.cc}.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfartifacts.dtypes import STRING, DType, dtype_from_number
-from tfartifacts.errors import FormatError, UnsupportedError, located
+from tfartifacts.errors import FormatError, TfArtifactsError, UnsupportedError, place
 from tfartifacts.formats.shapes import read_partial_shape, read_shape, write_shape
 from tfartifacts.formats.tensor_data import check_shape, object_array
 from tfartifacts.formats.wire import Message, put_bytes, put_integer
@@ -29,6 +28,8 @@ from tfartifacts.records import dataclass, field
 
 if TYPE_CHECKING:
     from tfartifacts.model.graphs import ConstantValue
+
+T = TypeVar("T")
 
 # Bytes a constant with fewer values than elements is expanded to at most. A few bytes can claim
 # any shape; one value alone is never expanded, but repeated as a view.
@@ -87,50 +88,42 @@ class EncodedTensor:
     def __reduce__(self) -> tuple[object, ...]:
         return EncodedTensor, (bytes(self.encoded), self.path)
 
-    @contextmanager
-    def _message(self) -> Iterator[Message]:
-        with located(self.path):
-            try:
-                yield Message(self.encoded)
-            except FormatError as error:
+    def _ask(self, read: Callable[[Message], T]) -> T:
+        try:
+            return read(Message(self.encoded))
+        except TfArtifactsError as error:
+            if isinstance(error, FormatError):
                 error.offset = None  # within the tensor: nothing to who has the file
-                raise
+            place(error, self.path)
+            raise
 
     @property
     def dtype(self) -> DType:
-        with self._message() as message:
-            return dtype_from_number(message.integer(1))
+        return self._ask(lambda message: dtype_from_number(message.integer(1)))
 
     @property
     def dtype_number(self) -> int:
         """The number of its type; 0 where it has none."""
-        with self._message() as message:
-            return message.integer(1)
+        return self._ask(lambda message: message.integer(1))
 
     @property
     def shape(self) -> Shape:
-        with self._message() as message:
-            return read_shape(message.message(2))
+        return self._ask(lambda message: read_shape(message.message(2)))
 
     @property
     def partial_shape(self) -> PartialShape:
         """Its shape, though it be unknown."""
-        with self._message() as message:
-            return read_partial_shape(message.message(2))
+        return self._ask(lambda message: read_partial_shape(message.message(2)))
 
     def count(self) -> ElementCount:
         """How many elements it claims and has, without decoding one."""
-        with self._message() as message:
-            dtype, shape = dtype_from_number(message.integer(1)), read_shape(message.message(2))
-            return _count(message, dtype, shape)
+        return self._ask(_count)
 
     def read(self) -> Any:
-        with self._message() as message:
-            return decode_tensor(message, self.dtype, self.shape)
+        return self._ask(lambda message: decode_tensor(message, self.dtype, self.shape))
 
     def strings(self) -> tuple[bytes, ...]:
-        with self._message() as message:
-            return self._strings(message)
+        return self._ask(self._strings)
 
     def _strings(self, message: Message) -> tuple[bytes, ...]:
         if self.dtype != STRING:
@@ -256,7 +249,8 @@ def _little_endian(data: bytes, numpy_dtype: Any) -> Any:
     return np.frombuffer(data, numpy_dtype)
 
 
-def _count(message: Message, dtype: DType, shape: Shape) -> ElementCount:
+def _count(message: Message) -> ElementCount:
+    dtype, shape = dtype_from_number(message.integer(1)), read_shape(message.message(2))
     declared = prod(shape)
     size = declared * (dtype.itemsize or 0)
     content_size = message.raw_size(4)
