@@ -16,9 +16,9 @@ from tfartifacts.errors import FormatError
 from tfartifacts.formats.bundle_entries import encode_entry, parse_entry
 from tfartifacts.formats.bundle_index import parse_entries
 from tfartifacts.formats.bundle_variables import BundleVariables, DataFiles
-from tfartifacts.formats.collecting import collector_paused
 from tfartifacts.formats.tensor_data import ArrayTensor
 from tfartifacts.formats.wire import Message
+from tfartifacts.model.collecting import not_collecting
 from tfartifacts.model.values import Shape
 from tfartifacts.model.variables import Variable
 
@@ -192,7 +192,7 @@ def test_variables_are_frozen_however_they_are_made() -> None:
 
 
 def read_damage() -> None:
-    with collector_paused():
+    with not_collecting():
         assert not gc.isenabled()
         raise FormatError("damaged")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,7 @@ NODE = bytes.fromhex(
 )
 
 
-def joined(pieces: list[Any]) -> bytes:
+def joined(pieces: Sequence[Any]) -> bytes:
     return b"".join(bytes(piece) for piece in pieces)
 
 

@@ -120,7 +120,7 @@ ROUND_TRIPS: dict[str, tuple[str, ...]] = {
 
 # Hashes, checks, and readers of what is only looked at, by their own tests.
 NO_CODECS = frozenset(
-    "collecting farmhash fingerprint keras_metadata mlir_bytecode saved_functions sorted_maps "
+    "farmhash fingerprint keras_metadata mlir_bytecode saved_functions sorted_maps "
     "tensor_checks".split()
 )
 

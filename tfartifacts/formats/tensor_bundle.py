@@ -26,11 +26,11 @@ from tfartifacts.errors import FormatError, PathNotFoundError, located
 from tfartifacts.formats.bundle_entries import SHARD_FILE, data_file, index_file, within
 from tfartifacts.formats.bundle_index import parse_entries
 from tfartifacts.formats.bundle_variables import BundleVariables, DataFiles
-from tfartifacts.formats.collecting import collector_paused
 from tfartifacts.formats.table import Source, open_table
 from tfartifacts.formats.versions import check_versions, read_versions
 from tfartifacts.formats.wire import Message
 from tfartifacts.model.checkpoints import Checkpoint, File
+from tfartifacts.model.collecting import not_collecting
 from tfartifacts.model.graphs import Versions
 from tfartifacts.model.values import Deferred
 from tfartifacts.model.variables import Variable
@@ -91,7 +91,7 @@ def read_bundle(prefix: str, index: bytes | None = None, own: File | None = None
 def read_index(source: Source, prefix: str) -> tuple[Header, BundleVariables, int]:
     """Header, variables, and the number of stored slices that no variable refers to."""
     table = open_table(source)
-    with located(source.path), collector_paused():
+    with located(source.path), not_collecting():
         blocks = table.blocks()
         keys, values = next(blocks, ([], []))
         if keys[:1] != [b""]:
