@@ -614,6 +614,49 @@ def test_many_threads_find_what_one_does(tmp_path: Path) -> None:
         assert (other.findings, other.damaged) == (alone.findings, alone.damaged)
 
 
+@pytest.mark.parametrize("share", [1 << 19, 600_000, 1_000_000, 1_499_990, 3_000_000])
+def test_shares_of_a_large_tensor_are_checked_as_a_whole(
+    share: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = np.random.default_rng(2)
+    variables = [
+        variable(name, source.integers(0, 255, size, np.uint8))
+        for name, size in {"a": 3_000_000, "b": 2_000_001, "c": 3_000_000, "d": 5}.items()
+    ]
+    prefix = tmp_path / "m"
+    write_bundle(checkpoint_of(*variables), str(prefix), create)
+    data = Path(f"{prefix}.data-00000-of-00001")
+    for places in ([], [0], [2_999_999], [3_000_000, 4_900_000], [5_000_002, 8_000_000]):
+        for offset in places:
+            change(data, flip(offset))
+        expected = check_checkpoint(str(prefix), jobs=1)
+        monkeypatch.setattr("tfartifacts.checks.reading._SHARE", share)
+        for jobs in (1, 3):
+            found = check_checkpoint(str(prefix), jobs=jobs)
+            assert (found.findings, found.damaged) == (expected.findings, expected.damaged)
+        monkeypatch.undo()
+        assert bool(expected.damaged) == bool(places)
+        for offset in places:
+            change(data, flip(offset))
+
+
+def test_of_shares_that_cannot_be_read_the_first_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = tmp_path / "m"
+    write_bundle(checkpoint_of(variable("a", np.zeros(3_000_000, np.uint8))), str(prefix), create)
+
+    def failing(descriptor: int, path: str, buffer: memoryview, offset: int) -> None:
+        raise not_readable(path, OSError(5, f"Input/output error at {offset}"))
+
+    monkeypatch.setattr("tfartifacts.checks.reading._SHARE", 1 << 20)
+    monkeypatch.setattr("tfartifacts.checks.reading.read_into", failing)
+    for jobs in (1, 3):
+        checked = check_checkpoint(str(prefix), jobs=jobs)
+        (finding,) = checked.findings
+        assert finding.message.startswith("input/output error at 0")
+
+
 def test_a_sector_that_cannot_be_read_concerns_only_what_lies_there(
     copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfartifacts.formats.checksums import crc32c, mask, unmask
+from tfartifacts.formats.checksums import combine, crc32c, mask, unmask
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,19 @@ def test_crc_goes_on_where_it_stopped(pieces: list[bytes]) -> None:
     for piece in pieces:
         crc = crc32c(memoryview(piece), crc)
     assert crc == crc32c(b"".join(pieces))
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_checksums_of_parts_make_that_of_the_whole(first: bytes, second: bytes) -> None:
+    assert combine(crc32c(first), crc32c(second), len(second)) == crc32c(first + second)
+
+
+def test_parts_may_be_large() -> None:
+    zeros = bytes(1 << 20)
+    crc = whole = crc32c(b"first")
+    for _ in range(70):
+        whole = crc32c(zeros, whole)
+    rest = 0
+    for _ in range(70):
+        rest = crc32c(zeros, rest)
+    assert combine(crc, rest, 70 << 20) == whole

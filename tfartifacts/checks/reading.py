@@ -2,7 +2,8 @@
 
 A checksum lets other threads run. All take from the same files in the same order, within one the
 largest piece that is left, so that they end together; each keeps one file open, and one buffer that
-a processor's cache holds. Ranges of a few bytes are read many at a time.
+a processor's cache holds. Ranges of a few bytes are read many at a time, a large tensor in shares,
+whose checksums are put together.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from typing import NamedTuple
 from tfartifacts.dtypes import STRING
 from tfartifacts.errors import PathNotFoundError, TfArtifactsError, located
 from tfartifacts.formats.bundle_variables import BundleTensor
-from tfartifacts.formats.checksums import crc32c, mask
+from tfartifacts.formats.checksums import combine, crc32c, mask
 from tfartifacts.formats.tensor_checks import (
     PART,
     ReadPart,
     check_fixed,
     check_strings,
     check_variants,
+    crc_of,
     parts_of,
     require_checksum,
 )
@@ -33,6 +35,7 @@ from tfartifacts.records import dataclass, field
 from tfartifacts.storage.files import opened, read_into
 
 _SMALL = PART // 4  # bytes; what is not larger is read together with what follows
+_SHARE = 64 << 20  # bytes; putting two checksums together takes as long as reading 4 MiB
 _WORTH_THREADS = 4 << 20  # bytes; fewer are read before threads have started
 _TELL_EVERY = 0.1  # seconds
 _ZEROS = bytes(PART)
@@ -53,6 +56,26 @@ class Range(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Shared:
+    """A tensor that is read in shares: their checksums as they come, or what went wrong."""
+
+    whole: Range
+    left: int
+    crcs: dict[int, int] = field(default_factory=dict)
+    failures: dict[int, TfArtifactsError] = field(default_factory=dict)
+
+    def crc(self) -> int:
+        """The checksum of the whole. Raises what went wrong, where it first did."""
+        if self.failures:
+            raise self.failures[min(self.failures)]
+        crc = 0
+        for offset in sorted(self.crcs):
+            size = min(_SHARE, self.whole.end - offset)
+            crc = combine(crc, self.crcs[offset], size)
+        return crc
+
+
+@dataclass(slots=True)
 class DataFile:
     """A data file to read, and what came of it.
 
@@ -67,6 +90,7 @@ class DataFile:
     filled: list[Range] = field(default_factory=list)
     wide: list[Range] = field(default_factory=list)
     unreadable: PathNotFoundError | None = None
+    shared: dict[int, _Shared] = field(default_factory=dict)  # by the id of a share's range
 
     def add(self, ranges: Iterable[Range]) -> None:
         """Read these, which are sorted and leave nothing out between them, too."""
@@ -80,7 +104,7 @@ class DataFile:
                 pieces.append(tuple(group))
                 group = []
             if is_large:
-                pieces.append((part,))
+                pieces.extend(self._shares(part))
                 continue
             if not group:
                 begin = offset
@@ -89,6 +113,19 @@ class DataFile:
             pieces.append(tuple(group))
         pieces.sort(key=_size, reverse=True)
         self.pieces.extend(pieces)
+
+    def _shares(self, part: Range) -> list[tuple[Range, ...]]:
+        offset, end, name, crc, value = part
+        if end - offset <= _SHARE or value is not None or not name:
+            return [(part,)]
+        shares: list[tuple[Range, ...]] = [
+            (Range(begin, min(begin + _SHARE, end), name, crc, None),)
+            for begin in range(offset, end, _SHARE)
+        ]
+        shared = _Shared(part, len(shares))
+        # Tensors that lie over each other may have shares in common, which are told apart.
+        self.shared.update((id(share), shared) for (share,) in shares)
+        return shares
 
     @property
     def size(self) -> int:
@@ -107,16 +144,17 @@ def read_all(files: Sequence[DataFile], jobs: int | None, progress: Progress | N
     if jobs is None:
         jobs = usual_jobs()
     jobs = max(1, min(jobs, sum(len(file.pieces) for file in files)))
+    lock = threading.Lock()
 
     def tell() -> None:
         if progress is not None:
             progress("verifying", sum(worker.done for worker in workers), total)
 
     if jobs == 1 or total < _WORTH_THREADS:
-        workers = [_Worker(files, tell)]
+        workers = [_Worker(files, lock, tell)]
         workers[0].run()
         return
-    workers = [_Worker(files, lambda: None) for _ in range(jobs)]
+    workers = [_Worker(files, lock, lambda: None) for _ in range(jobs)]
     threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
     try:
         for thread in threads:
@@ -139,12 +177,15 @@ def read_all(files: Sequence[DataFile], jobs: int | None, progress: Progress | N
 class _Worker:
     """Takes pieces of the files until there are none."""
 
-    def __init__(self, files: Sequence[DataFile], tell: Callable[[], None]) -> None:
+    def __init__(
+        self, files: Sequence[DataFile], lock: threading.Lock, tell: Callable[[], None]
+    ) -> None:
         self.done = 0  # bytes
         self.is_stopped = False
         self.raised: BaseException | None = None
         self._files = files
         self._tell = tell
+        self._lock = lock
         self._buffer = memoryview(bytearray(PART))
 
     def run(self) -> None:
@@ -172,7 +213,8 @@ class _Worker:
     def _read_piece(self, file: DataFile, descriptor: int, piece: tuple[Range, ...]) -> None:
         start = piece[0].offset
         size = _size(piece)
-        if size > PART or (len(piece) == 1 and size > _SMALL):
+        # Of a tensor's shares the last one may be small.
+        if size > PART or (len(piece) == 1 and (size > _SMALL or id(piece[0]) in file.shared)):
             self._check_alone(file, descriptor, piece[0])
             return
         view = self._buffer[:size]
@@ -201,7 +243,30 @@ class _Worker:
             self._tell()
             return view
 
-        _check(file, part, read)
+        shared = file.shared.get(id(part))
+        if shared is None:
+            _check(file, part, read)
+        else:
+            self._check_share(file, part, shared, read)
+
+    def _check_share(self, file: DataFile, part: Range, shared: _Shared, read: ReadPart) -> None:
+        try:
+            shared.crcs[part.offset] = crc_of(read, part.end - part.offset)
+        except TfArtifactsError as fault:
+            shared.failures[part.offset] = fault
+        with self._lock:
+            shared.left -= 1
+            is_last = not shared.left
+        if is_last:
+            _check_whole(file, shared)
+
+
+def _check_whole(file: DataFile, shared: _Shared) -> None:
+    try:
+        with located(file.path, shared.whole.offset):
+            require_checksum(mask(shared.crc()), shared.whole.crc32c)
+    except TfArtifactsError as fault:
+        file.failures.append((shared.whole, fault))
 
 
 def _check(file: DataFile, part: Range, read: ReadPart) -> None:

@@ -47,6 +47,11 @@ def check_fixed(read: ReadPart, size: int, expected_crc: int) -> None:
     require_checksum(mask(_crc_of(read, 0, size, 0)), expected_crc)
 
 
+def crc_of(read: ReadPart, size: int) -> int:
+    """The checksum of that many bytes, not masked."""
+    return _crc_of(read, 0, size, 0)
+
+
 def check_strings(
     read: ReadPart,
     size: int,
