@@ -22,7 +22,9 @@ from tests.judges.client import Judge, environment
 from tfartifacts.__main__ import run
 from tfartifacts.cli.progress import TerminalProgress
 from tfartifacts.convert import SavedModelOptions, convert
+from tfartifacts.formats import tensor_data
 from tfartifacts.opening import while_unchanged
+from tfartifacts.storage import files
 from tfartifacts.storage.temporary import MARK
 
 
@@ -533,6 +535,25 @@ def test_a_linked_file_is_checked_as_a_copied_one(export: Path, tmp_path: Path) 
         tfa.save(back(export), tmp_path / "out" / "model", link="hard")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["export"]
     assert data.read_bytes() == content
+
+
+def test_a_hard_linked_file_is_read_once(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    real = files.stream_range
+
+    def counted(path: str, offset: int, size: int) -> Iterator[memoryview]:
+        sizes.append(size)
+        yield from real(path, offset, size)
+
+    monkeypatch.setattr(tensor_data, "stream_range", counted)
+    tfa.save(back(export), tmp_path / "copied" / "model")
+    copied = sizes.copy()
+    sizes.clear()
+    saved = tfa.save(back(export), tmp_path / "linked" / "model", link="hard")
+    times = 2 if "reflink" in saved.notes[0] else 1
+    assert sorted(sizes * (2 // times)) == sorted(copied)
 
 
 # --- progress ------------------------------------------------------------------------------------

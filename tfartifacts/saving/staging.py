@@ -85,7 +85,8 @@ def _write_and_check(
                 sink.write(batch)
     meter.start("checking")
     if plan.checkpoint is not None:
-        check_bundle(prefix, written, meter.add, options.jobs)
+        own = [path for path, how in linked.items() if how == "hard link"]
+        check_bundle(prefix, written, meter.add, options.jobs, own)
     for name, file in plan.copies:
         target = os.path.join(folder, *name.split("/"))
         if _copy(target, file.size, _Metered(None, meter)) != copied[name]:
