@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,28 @@ def test_the_calls_are_made_where_there_are_any(
     write(tmp_path / "file", 100)
     asked = [numbers for name, *numbers in calls if name == "fallocate"]
     sent = [numbers for name, *numbers in calls if name == "sync_file_range"]
-    # Room follows room, and is there before the bytes are; what is sent are all bytes but a rest.
-    assert [start + size for _, start, size in asked[:-1]] == [start for _, start, _ in asked[1:]]
+    # Room is there before the bytes are; what is sent are all bytes but a rest.
+    assert [start for _, start, _ in asked] == [LARGE]
     assert asked[-1][1] + asked[-1][2] >= 100 * len(PIECE)
     assert [start + size for start, size, _ in sent[:-1]] == [start for start, _, _ in sent[1:]]
     assert 100 * len(PIECE) - LARGE < sent[-1][0] + sent[-1][1] <= 100 * len(PIECE)
+
+
+def test_files_that_are_written_at_once_ask_for_no_more_room_than_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(
+        syncing,
+        "_call",
+        lambda name, _, *numbers: asked.append(numbers[2]) if name == "fallocate" else None,
+    )
+    with Syncing() as several, ExitStack() as stack:
+        files = [new_file(str(tmp_path / f"{number}"), several) for number in range(5)]
+        for sink in [stack.enter_context(file) for file in files]:
+            sink.write(bytes(LARGE))
+    assert len(asked) == 5
+    assert LARGE < sum(asked) <= 256 << 20
 
 
 def test_a_file_that_is_not_large_starts_no_thread(

@@ -25,7 +25,7 @@ _KEEP_SIZE = 1  # linux/falloc.h, FALLOC_FL_KEEP_SIZE: the file does not become 
 _WRITE = 2  # linux/fs.h, SYNC_FILE_RANGE_WRITE: start, do not wait
 
 LARGE = 8 << 20  # bytes; of smaller files there is nothing to gain. Sent off at a time.
-_LEAST_ROOM = 64 << 20  # bytes asked for at a time; then as many as the file has, up to
+# Bytes asked for at a time, by all files that are written at once: others need the disk, too.
 _MOST_ROOM = 256 << 20
 
 
@@ -45,6 +45,7 @@ class Syncing:
     """
 
     def __init__(self, jobs: int | None = None) -> None:
+        self.num_growing = 0
         self._has_thread = jobs is None or jobs > 1
         self._tasks: SimpleQueue[tuple[int, int, int, str] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -130,7 +131,9 @@ class Growing:
         self._descriptor = descriptor
         self._syncing = syncing
         self._end = 0
+        syncing.num_growing += 1
         self._room = LARGE  # how far room was asked for; up to here it is not
+        self._has_room = False
         self._sent = 0
 
     @property
@@ -142,16 +145,19 @@ class Growing:
         """So many bytes more are in the file."""
         end = self._end = self._end + size
         if end >= self._room:
-            more = min(max(_LEAST_ROOM, end), _MOST_ROOM)
-            _call("fallocate", self._descriptor, _KEEP_SIZE, self._room, more)
-            self._room += more
+            more = _MOST_ROOM // max(1, self._syncing.num_growing)
+            if more >= LARGE:
+                _call("fallocate", self._descriptor, _KEEP_SIZE, end, more)
+                self._has_room = True
+            self._room = end + more
         if end - self._sent >= LARGE:
             self._syncing.send(self._descriptor, self._sent, end - self._sent)
             self._sent = end
 
     def give_back(self) -> None:
-        """Give back the room behind the last byte. Raises OSError."""
-        if self._room > LARGE:
+        """The file has come to its end: give back the room behind it. Raises OSError."""
+        self._syncing.num_growing -= 1
+        if self._has_room:
             os.ftruncate(self._descriptor, self._end)
 
 
