@@ -23,7 +23,7 @@ from tests.judges.client import Judge
 from tests.operations import tree
 from tfartifacts.__main__ import run
 from tfartifacts.checks.findings import Finding, Severity
-from tfartifacts.checks.manifests import check_manifest, find_manifest
+from tfartifacts.checks.manifests import check_manifest
 from tfartifacts.convert.editing import add_signature
 from tfartifacts.formats.manifest import (
     KINDS,
@@ -37,6 +37,7 @@ from tfartifacts.formats.saved_model import encode_saved_model
 from tfartifacts.formats.schema import binary_to_text
 from tfartifacts.model.manifests import SAVED_MODEL_MANIFEST, Manifest, ManifestEntry
 from tfartifacts.opening import members, open_saved_model
+from tfartifacts.opening.manifests import find_manifest
 from tfartifacts.saving import manifests as saving_manifests
 from tfartifacts.saving import rewrite
 from tfartifacts.storage.files import describe_file

@@ -22,27 +22,13 @@ from tfartifacts.formats.bundle_entries import index_file
 from tfartifacts.formats.manifest import base_of_checkpoint, manifest_path, read_manifest
 from tfartifacts.model.checkpoints import Checkpoint, File
 from tfartifacts.model.manifests import Manifest, ManifestEntry, Members
-from tfartifacts.model.saved_models import MetaGraph, SavedModel
+from tfartifacts.model.saved_models import SavedModel
 from tfartifacts.model.values import Progress
+from tfartifacts.opening.manifests import find_manifest
 from tfartifacts.opening.members import Roots, members_of, roots_of, why_not_read
 from tfartifacts.opening.prefixes import META_SUFFIX
 from tfartifacts.storage.files import describe_file, linked_folder, read_file
 from tfartifacts.storage.hashing import sha256_sums
-
-
-def find_manifest(path: str, kind: str) -> str | None:
-    """Where an artifact's manifest is, None if it has none.
-
-    `path` and `kind` are those of its model: a SavedModel's folder, a checkpoint prefix, the file
-    of a graph or meta graph. That of a checkpoint covers its `.meta` as well.
-    """
-    own = manifest_path(path, kind)
-    if os.path.lexists(own):
-        return own
-    if kind == MetaGraph.kind and path.endswith(META_SUFFIX):
-        whole = manifest_path(path.removesuffix(META_SUFFIX), Checkpoint.kind)
-        return whole if os.path.lexists(whole) else None
-    return None
 
 
 def check_manifest(

@@ -32,6 +32,7 @@ from tfartifacts.model import Graph, MetaGraph, SavedModel
 from tfartifacts.model.values import Progress
 from tfartifacts.opening.checkpoints import open_checkpoint
 from tfartifacts.opening.locating import Located, locate
+from tfartifacts.opening.manifests import find_manifest
 from tfartifacts.opening.messages import graph_or_meta_graph, read_content
 from tfartifacts.opening.prefixes import META_SUFFIX, listing, prefixes_in
 from tfartifacts.opening.saved_models import find_variables, read_without_variables
@@ -78,6 +79,8 @@ class _Run:
         self.findings.extend(findings)
 
     def manifest(self, path: str, kind: str) -> None:
+        if find_manifest(path, kind) is None:
+            return
         from tfartifacts.checks.manifests import check_manifest
 
         self.add(check_manifest(path, kind, jobs=self.jobs, progress=self.progress))
