@@ -8,6 +8,8 @@ from benchmarks.measuring.cases import Case, Limit, Side
 from benchmarks.targets.converting import copies
 from benchmarks.targets.setting import Setting, data_file, program, tool
 
+_PAIRS = 3  # nothing is demanded
+
 
 def cases(setting: Setting) -> list[Case]:
     return [_written(setting), _edited(setting), _exchanged(setting), _compared(setting)]
@@ -61,6 +63,7 @@ def _compared(setting: Setting) -> Case:
         sides,
         (Limit(ours, sides[1].name, None),),
         datasets=(setting.plain_bert, setting.bert_with_adam),
+        most_pairs=_PAIRS,
     )
 
 
@@ -75,4 +78,5 @@ def _case(setting: Setting, name: str, title: str, sides: tuple[Side, ...]) -> C
         tuple(Limit(mine, copy, None) for mine in ours for copy in copied),
         datasets=(setting.plain_bert, setting.bert_as_safetensors),
         room=size,
+        most_pairs=_PAIRS,
     )
