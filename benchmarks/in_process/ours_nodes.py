@@ -8,7 +8,7 @@ import tfartifacts as tfa
 
 
 def work(path):
-    return [(node.name, node.op) for node in tfa.open(path).graph]
+    return list(tfa.open(path).graph.names_and_ops())
 
 
 work(SMALL_META)
