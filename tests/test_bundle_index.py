@@ -96,10 +96,11 @@ def changed_entries(draw: st.DrawFn) -> list[bytes]:
     for _ in range(draw(st.integers(1, 4))):
         shape = tuple(draw(st.lists(st.sampled_from([0, 1, 2, 200]), max_size=3)))
         dtype = draw(st.sampled_from([FLOAT32, STRING]))
-        shard = draw(st.integers(0, 3))
+        shards = st.sampled_from([1, 2]) if draw(st.booleans()) else st.integers(0, 3)
+        crcs = st.integers(0, 2**32 - 1)
         most = draw(st.sampled_from([1, 100, 1 << 14, 1 << 40, 1 << 63]))
         entries += [
-            entry_of(dtype, shape, shard=shard, offset=offset, crc=draw(st.integers(0, 2**32 - 1)))
+            entry_of(dtype, shape, shard=draw(shards), offset=offset, crc=draw(crcs))
             for offset in draw(st.lists(st.integers(0, most - 1), max_size=12))
         ]
     for number in draw(st.lists(st.integers(0, max(0, len(entries) - 1)), max_size=3)):
@@ -149,6 +150,22 @@ def test_each_byte_of_an_entry_among_others_like_it_is_looked_at(position: int) 
         different[position] = byte
         if not _is_more_than_one(bytes(different)):
             assert_together_as_alone([*others[:3], bytes(different), *others[4:]])
+
+
+@pytest.mark.parametrize("num_shards", [100, 128, 129, 300, 20_000])
+def test_each_shard_of_many_entries_is_looked_at(num_shards: int) -> None:
+    files = DataFiles("m", num_shards, "little")
+    shards = [shard for shard in (1, 99, 127, 128, 200, 299, 16_384) if shard < num_shards]
+    for faulty in (None, num_shards, num_shards + 1, num_shards + 127, 2 * num_shards):
+        in_order = [*shards, *shards, *([] if faulty is None else [faulty]), *shards]
+        for several in (in_order, sorted(in_order), sorted(in_order, key=str)):
+            keys = [b"w%05d" % number for number in range(len(several))]
+            told: dict[str, FormatError] = {}
+            entries = [entry_of(shard=shard) for shard in several]
+            variables, _ = parse_entries([(keys, entries)], files, told.__setitem__)
+            assert list(told) == [f"w{n:05d}" for n, shard in enumerate(several) if shard == faulty]
+            found = [variable.shard for variable in variables.values()]
+            assert found == [shard for shard in several if shard != faulty]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=6), unique=True, max_size=20))

@@ -104,14 +104,16 @@ class Head:
         return (self.dtype.bits or 0) >= 8
 
 
-# Where the digits of an entry's offset begin and end; the same place twice if it has none.
+# Where the digits of a number begin and end in an entry; (0, 0) if it has none.
 Digits = tuple[int, int]
 
 
 def plain_head(
     entry: bytes, name: str, heads: dict[bytes, Head], num_shards: int
-) -> tuple[Head, Digits] | None:
+) -> tuple[Head, Digits, Digits] | None:
     """The head of an entry that is sound and laid out as every writer does; None for any other.
+
+    And where its shard and offset stand.
 
     The rule: short type and shape, then shard, offset, size and checksum in order, the size that
     type and shape say. Whatever differs is for parse_entry to look at, field by field. `heads` has
@@ -133,35 +135,43 @@ def plain_head(
         and len(offset) <= _MOST_DIGITS
         and _number(shard) < num_shards
     ):
-        return head, tail.span(2) if offset else (length, length)
+        return head, tail.span(1) if shard else (0, 0), tail.span(2) if offset else (0, 0)
     return None
 
 
 _HIGH = bytes(range(0x80, 0x100))
 
 
-def are_like_first(entries: list[bytes], head: Head, offset: Digits) -> bool:
-    """Whether these entries differ in checksum and digits of the offset alone.
+def are_like_first(
+    entries: list[bytes], num_shards: int, head: Head, shard: Digits, offset: Digits
+) -> bool:
+    """Whether these entries differ in checksum and digits of shard and offset alone.
 
-    They are of one size and begin with that head; `offset` is where the first has its digits. Then
-    all are as sound as the first. Compared column by column: each takes a twentieth of what a look
-    at an entry takes.
+    They are of one size and begin with that head; the rest is what plain_head says of the first.
+    Then all are as sound as the first. Compared column by column: each takes a twentieth of what
+    a look at an entry takes.
     """
     first, count = entries[0], len(entries)
     size = len(first)
     together = b"".join(entries)
-    begin, end = offset
-    for position in range(head.length, size - 4):
-        column = together[position::size]
-        if not begin <= position < end:
-            if column != first[position : position + 1] * count:
+    columns = {place: together[place::size] for place in range(head.length, size - 4)}
+    for begin, end in (shard, offset):
+        for place in range(begin, end - 1):
+            if columns.pop(place).translate(None, _HIGH):
                 return False
-        elif position < end - 1:
-            if column.translate(None, _HIGH):
-                return False
-        elif not column.isascii():
+        if begin < end and not columns[end - 1].isascii():
             return False
-    return True
+    if shard[0] < shard[1]:
+        # The last digit counts most, and all before it are 0x80 or above.
+        digits = [together[place::size] for place in reversed(range(*shard))]
+        if _number(bytes(reversed(max(zip(*digits, strict=True))))) >= num_shards:
+            return False
+    ends = (shard[1] - 1, offset[1] - 1)
+    return all(
+        column == first[place : place + 1] * count
+        for place, column in columns.items()
+        if place not in ends
+    )
 
 
 # Shard, offset, size and crc32c.

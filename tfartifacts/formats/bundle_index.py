@@ -94,7 +94,7 @@ class _Entries:
                 plain = plain_head(values[0], name, self._seen, self._num_shards)
             except FormatError:
                 plain = None
-            if plain is not None and are_like_first(values, *plain):
+            if plain is not None and are_like_first(values, self._num_shards, *plain):
                 self.entries += values
                 self.heads += [plain[0]] * len(values)
                 return
