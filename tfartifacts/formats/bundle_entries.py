@@ -78,6 +78,7 @@ _OFFSET_TAG = 0x20
 
 # Offset and size of up to 8 bytes together stay far below 2^63.
 _MOST_DIGITS = 8
+_LARGE = 1 << 7 * _MOST_DIGITS  # a size that takes more; of one of 2^64 a varint would keep 0
 
 
 class Head:
@@ -130,7 +131,7 @@ def plain_head(
     shard, offset, size, crc = tail.groups(b"")
     if (
         crc
-        and (size == head.digits or head.nbytes is None)
+        and (head.nbytes is None or (size == head.digits and head.nbytes < _LARGE))
         and len(size) <= _MOST_DIGITS
         and len(offset) <= _MOST_DIGITS
         and _number(shard) < num_shards
