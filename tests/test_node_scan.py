@@ -32,7 +32,8 @@ def scan(data: bytes) -> Graph:
 def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways of looking at nodes, of which small graphs otherwise take the second."""
     at_once = request.param == "at once"
-    monkeypatch.setattr(node_scan, "worth_it", lambda num_nodes: at_once and num_nodes > 0)
+    monkeypatch.setattr(node_scan, "LARGE", 0 if at_once else 1 << 30)
+    monkeypatch.setattr(node_check, "worth_it", lambda num_nodes: at_once and num_nodes > 0)
     monkeypatch.setattr(node_guess, "worth_it", lambda num_nodes: at_once and num_nodes > 0)
     monkeypatch.setattr(node_scan, "_AT_ONCE", 2_000)
     monkeypatch.setattr(node_guess, "_AT_ONCE", 1_000)
@@ -123,7 +124,8 @@ def test_damage_is_told_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         said = []
         for at_once in (True, False):
-            for module in (node_guess, node_scan):
+            monkeypatch.setattr(node_scan, "LARGE", 0 if at_once else 1 << 30)
+            for module in (node_guess, node_check):
                 monkeypatch.setattr(module, "worth_it", lambda _, at_once=at_once: at_once)
             try:
                 found: object = [replace(node, attrs={}) for node in scan(bytes(damaged))]

@@ -15,7 +15,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tfartifacts.errors import FormatError, located
 from tfartifacts.formats.encoded_nodes import EncodedNodes
-from tfartifacts.formats.node_check import MANY, worth_it
 from tfartifacts.formats.node_def import Span, encode_node
 from tfartifacts.formats.node_scan import scan_nodes
 from tfartifacts.formats.op_defs import read_op_def
@@ -105,7 +104,7 @@ def _function_spans(library: Message, repeated: list[str]) -> dict[str, Span]:
     spans: dict[str, Span] = {}
     buffer = library.buffer
     view = memoryview(buffer)
-    many = library.end - library.start > _LARGE_LIBRARY and worth_it(MANY)
+    many = library.end - library.start > _LARGE_LIBRARY and _can_check_at_once()
     for start, end in library.spans(1):
         _, function = scan_nodes(buffer, start, end, 3, library.depth + 1, many=many)
         signature = function.message(1)
@@ -116,6 +115,12 @@ def _function_spans(library: Message, repeated: list[str]) -> dict[str, Span]:
             repeated.append(name)
         spans[name] = (start, end)
     return spans
+
+
+def _can_check_at_once() -> bool:
+    from tfartifacts.formats.node_check import MANY, worth_it
+
+    return worth_it(MANY)
 
 
 _LARGE_LIBRARY = 1 << 22  # bytes; it has many nodes

@@ -12,9 +12,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from tfartifacts.errors import FormatError
-from tfartifacts.formats.node_check import names_and_ops, worth_it
 from tfartifacts.formats.node_def import NodeFields, Span
-from tfartifacts.formats.node_guess import take_nodes
 from tfartifacts.formats.wire import (
     BYTES_OF_FIELD,
     LENGTH_DELIMITED,
@@ -31,6 +29,7 @@ from tfartifacts.records import dataclass
 from tfartifacts.storage.mapping import let_go
 
 _AT_ONCE = 1 << 16  # bytes of nodes; what is made of them fits where the last ones were
+LARGE = 1 << 18  # bytes; what is smaller has not so many nodes that they were checked at once
 _FEW = 32  # nodes; a run of fewer is looked at one by one
 _IN_MEMORY = 1 << 25  # bytes of a mapped file
 
@@ -77,14 +76,22 @@ def scan_nodes(
     with not_collecting():
         names: list[str] = []
         ops: list[str] = []
-        begun = take_nodes(buffer, start, end, number, names, ops)
+        begun = start
+        if end - start > LARGE:
+            # What small graphs do not need is not imported for them.
+            from tfartifacts.formats.node_guess import take_nodes
+
+            begun = take_nodes(buffer, start, end, number, names, ops)
         usual = bytearray(b"\1") * len(names)
         guessed = Run(0, len(names), start, begun)
         found = _Finder(buffer, begun, end, number)
         found.find()
         positions, runs = found.positions, tuple(found.runs)
         rest = NodeTable(positions, [], [], bytearray(len(positions)), runs, number)
-        _check(buffer, rest, many or worth_it(len(names) + len(positions)))
+        if many or end - start > LARGE:
+            _check_at_once(buffer, rest, many, len(names))
+        else:
+            _check_each(buffer, range(len(rest.positions)), rest)
         if names:
             names += rest.names
             ops += rest.ops
@@ -181,8 +188,11 @@ class _Finder:
             self.runs.append(Run(first, len(self.positions), start, end))
 
 
-def _check(buffer: Buffer, table: NodeTable, at_once: bool) -> None:
-    """Look at each node, and note its name and op."""
+def _check_at_once(buffer: Buffer, table: NodeTable, many: bool, others: int) -> None:
+    """Look at the nodes, and note their names and ops; there are `others` besides."""
+    from tfartifacts.formats.node_check import names_and_ops, worth_it
+
+    at_once = many or worth_it(others + len(table.positions))
     looked_at = 0
     for run in table.runs:
         if not at_once or run.last - run.first < _FEW:
