@@ -140,9 +140,9 @@ def _device_of(buffer: Buffer, start: int, end: int) -> str:
 def _joined(runs: Iterable[Run]) -> list[Span]:
     """Where the runs are, those that touch as one."""
     spans: list[Span] = []
-    for run in runs:
-        if spans and spans[-1][1] == run.start:
-            spans[-1] = (spans[-1][0], run.end)
+    for _, _, start, end in runs:
+        if spans and spans[-1][1] == start:
+            spans[-1] = (spans[-1][0], end)
         else:
-            spans.append((run.start, run.end))
+            spans.append((start, end))
     return spans

@@ -34,17 +34,10 @@ _FEW = 32  # nodes; a run of fewer is looked at one by one
 _IN_MEMORY = 1 << 25  # bytes of a mapped file
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Nodes whose fields touch: the first, the one after the last; the start and end of all."""
-
-    first: int
-    last: int
-    start: int
-    end: int
+# Nodes whose fields touch: the first, the one after the last; the start and end of all.
+Run = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
 class NodeTable:
     """Where the field of each node starts, what it is called, which are in usual form.
 
@@ -53,13 +46,26 @@ class NodeTable:
     `positions_in`. The runs hold all nodes, in order; `number` is that of the fields.
     """
 
-    positions: Sequence[int]
-    names: list[str]
-    ops: list[str]
-    usual: bytearray
-    runs: tuple[Run, ...] = ()
-    number: int = 0
-    guessed: Span = (0, 0)
+    # No dataclass: Python makes those anew in each process, in a thousandth of a second.
+    __slots__ = ("guessed", "names", "number", "ops", "positions", "runs", "usual")
+
+    def __init__(
+        self,
+        positions: Sequence[int],
+        names: list[str],
+        ops: list[str],
+        usual: bytearray,
+        runs: tuple[Run, ...] = (),
+        number: int = 0,
+        guessed: Span = (0, 0),
+    ) -> None:
+        self.positions = positions
+        self.names = names
+        self.ops = ops
+        self.usual = usual
+        self.runs = runs
+        self.number = number
+        self.guessed = guessed
 
     def __len__(self) -> int:
         return len(self.names)
@@ -83,7 +89,7 @@ def scan_nodes(
 
             begun = take_nodes(buffer, start, end, number, names, ops)
         usual = bytearray(b"\1") * len(names)
-        guessed = Run(0, len(names), start, begun)
+        guessed: Run = (0, len(names), start, begun)
         found = _Finder(buffer, begun, end, number)
         found.find()
         positions, runs = found.positions, tuple(found.runs)
@@ -185,7 +191,7 @@ class _Finder:
 
     def _add_run(self, first: int, start: int, end: int) -> None:
         if end > start:
-            self.runs.append(Run(first, len(self.positions), start, end))
+            self.runs.append((first, len(self.positions), start, end))
 
 
 def _check_at_once(buffer: Buffer, table: NodeTable, many: bool, others: int) -> None:
@@ -194,14 +200,14 @@ def _check_at_once(buffer: Buffer, table: NodeTable, many: bool, others: int) ->
 
     at_once = many or worth_it(others + len(table.positions))
     looked_at = 0
-    for run in table.runs:
-        if not at_once or run.last - run.first < _FEW:
-            _check_each(buffer, range(run.first, run.last), table)
+    for first, last, run_start, run_end in table.runs:
+        if not at_once or last - first < _FEW:
+            _check_each(buffer, range(first, last), table)
             continue
-        position, start = run.first, run.start
-        while position < run.last:
-            after = bisect_right(table.positions, start + _AT_ONCE, position + 1, run.last)
-            end = run.end if after == run.last else table.positions[after]
+        position, start = first, run_start
+        while position < last:
+            after = bisect_right(table.positions, start + _AT_ONCE, position + 1, last)
+            end = run_end if after == last else table.positions[after]
             found = names_and_ops(bytes(buffer[start:end]), table.number)
             if found is None:
                 _check_each(buffer, range(position, after), table)
