@@ -25,7 +25,6 @@ from tfartifacts.formats.wire import (
 )
 from tfartifacts.model.collecting import not_collecting
 from tfartifacts.model.values import Buffer
-from tfartifacts.records import dataclass
 from tfartifacts.storage.mapping import let_go
 
 _AT_ONCE = 1 << 16  # bytes of nodes; what is made of them fits where the last ones were
