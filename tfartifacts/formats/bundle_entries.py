@@ -10,7 +10,7 @@ Source: tensorflow/core/protobuf/tensor_bundle.proto, core/util/tensor_bundle/na
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from tfartifacts.dtypes import DType, dtype_from_number
@@ -144,7 +144,7 @@ _HIGH = bytes(range(0x80, 0x100))
 
 
 def are_like_first(
-    entries: list[bytes], num_shards: int, head: Head, shard: Digits, offset: Digits
+    entries: Sequence[bytes], num_shards: int, head: Head, shard: Digits, offset: Digits
 ) -> bool:
     """Whether these entries differ in checksum and digits of shard and offset alone.
 

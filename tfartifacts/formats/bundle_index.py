@@ -7,6 +7,7 @@ entry, in slices.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from tfartifacts.errors import FormatError
 from tfartifacts.formats.bundle_entries import (
@@ -82,35 +83,45 @@ class _Entries:
             self.stored_slices.update(pair for pair in pairs if pair[0][0] == 0)
             keys = [key for key in keys if key[0] != 0]
             values = [value for key, value in pairs if key[0] != 0]
+        first = len(self.entries)
         self.names += _names(keys)
-        for begin, end in _runs(values):
-            self._add_run(keys[begin:end], values[begin:end])
+        self.entries += values
+        heads: list[Head | None] = [None] * len(values)
+        left: list[int] = []
+        for alike in _alike(values):
+            head = self._head_of_all(alike, values, first)
+            if head is None:
+                left += alike
+                continue
+            for number in alike:
+                heads[number] = head
+        self.heads += heads
+        for number in sorted(left):
+            self.heads[first + number] = self._head(first + number, keys[number])
 
-    def _add_run(self, keys: list[bytes], values: list[bytes]) -> None:
-        """Add entries of one size that begin alike."""
-        name = self.names[len(self.entries)]
-        if len(values) >= _FEW:
-            try:
-                plain = plain_head(values[0], name, self._seen, self._num_shards)
-            except FormatError:
-                plain = None
-            if plain is not None and are_like_first(values, self._num_shards, *plain):
-                self.entries += values
-                self.heads += [plain[0]] * len(values)
-                return
-        for key, value in zip(keys, values, strict=True):
-            self.heads.append(self._head(key, value))
-            self.entries.append(value)
-
-    def _head(self, key: bytes, value: bytes) -> Head | None:
-        name = self.names[len(self.entries)]
+    def _head_of_all(self, alike: list[int], values: list[bytes], first: int) -> Head | None:
+        """The head of entries of one size that begin alike; None where one may be unlike."""
+        if len(alike) < _FEW:
+            return None
+        entries = itemgetter(*alike)(values)
+        name = self.names[first + alike[0]]
         try:
-            found = self.checked(value, name)
+            plain = plain_head(entries[0], name, self._seen, self._num_shards)
+        except FormatError:
+            return None
+        if plain is None or not are_like_first(entries, self._num_shards, *plain):
+            return None
+        return plain[0]
+
+    def _head(self, number: int, key: bytes) -> Head | None:
+        name = self.names[number]
+        try:
+            found = self.checked(self.entries[number], name)
         except FormatError as error:
             if self._tell is None:
                 raise
             self._tell(name, error)
-            self._faulty.add(len(self.entries))
+            self._faulty.add(number)
             return None
         if isinstance(found, Head):
             return found
@@ -149,17 +160,22 @@ def _names(keys: list[bytes]) -> list[str]:
     return [str(key, "utf-8", "surrogateescape") for key in keys]
 
 
-def _runs(values: list[bytes]) -> Iterator[tuple[int, int]]:
-    """Ranges of entries of one size that begin alike: most likely with one type and shape."""
-    begin, size, head = 0, -1, b""
+def _alike(values: list[bytes]) -> Iterable[list[int]]:
+    """The numbers of entries of one size that begin alike: most likely with one type and shape.
+
+    Those of a kernel, its bias and their optimizer's slots take turns, so that few of them stand
+    behind each other.
+    """
+    groups: dict[tuple[int, bytes], list[int]] = {}
     for number, value in enumerate(values):
-        if len(value) != size or not value.startswith(head):
-            if number:
-                yield begin, number
-            begin, size = number, len(value)
-            head = value[: 4 + value[3]] if size > 3 else value
-    if values:
-        yield begin, len(values)
+        size = len(value)
+        # Type and shape, if they are as every writer puts them; if not, it is looked at alone.
+        kind = size, value[: 4 + value[3]] if size > 3 else value
+        if (group := groups.get(kind)) is None:
+            groups[kind] = [number]
+        else:
+            group.append(number)
+    return groups.values()
 
 
 def _partitioned_variable(

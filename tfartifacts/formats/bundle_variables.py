@@ -247,4 +247,4 @@ class _Items(ItemsView[str, Variable]):
     _mapping: BundleVariables
 
     def __iter__(self) -> Iterator[tuple[str, Variable]]:
-        return ((variable.name, variable) for variable in self._mapping.made())
+        return zip(self._mapping, self._mapping.made(), strict=True)
