@@ -26,6 +26,10 @@ class DataFiles:
     num_shards: int
     byte_order: ByteOrder
 
+    def value(self, head: Head, entry: bytes) -> BundleTensor:
+        """The tensor of an entry that was checked before, with what it begins with."""
+        return BundleTensor(head, entry, self)
+
 
 class BundleTensor:
     """A tensor of a bundle by its index entry; where it lies is decoded when it is asked for.
@@ -168,8 +172,7 @@ class BundleVariables(Mapping[str, Variable]):
             if head is None:
                 yield partitioned[name]
                 continue
-            tensor = BundleTensor(head, entry, files)
-            draft = VariableDraft(name, head.dtype, head.shape, tensor)
+            draft = VariableDraft(name, head.dtype, head.shape, files, head, entry)
             draft.__class__ = Variable  # type: ignore[assignment]  # see VariableDraft
             yield draft  # type: ignore[misc]
 

@@ -61,36 +61,37 @@ def _walk(contents: bytes, end: int, keys: list[bytes], values: list[bytes]) -> 
     whole_keys = []
     room = most_shared(len(contents))
     key = b""
-    length = position = 0
+    position = 0
+    # Behind the entries stand eight bytes and more: a look three ahead stays inside.
     while position < end:
-        start = position
         # Three lengths below 128 are the rule; the loop spends its time here.
-        shared, unshared, value_size = contents[position : position + 3]
+        shared = contents[position]
+        unshared = contents[position + 1]
+        value_size = contents[position + 2]
         if shared | unshared | value_size < 0x80:
             tail = position + 3
         else:
-            shared, position = read_varint(contents, position, end)
-            unshared, position = read_varint(contents, position, end)
-            value_size, tail = read_varint(contents, position, end)
+            shared, tail = read_varint(contents, position, end)
+            unshared, tail = read_varint(contents, tail, end)
+            value_size, tail = read_varint(contents, tail, end)
             room -= shared
-            if room < 0 and shared <= length:
+            if room < 0 and shared <= len(key):
                 raise FormatError(
                     f"found a block of {len(contents)} bytes with far more bytes of keys",
-                    offset=start,
+                    offset=position,
                 )
         value = tail + unshared
-        position = value + value_size
-        if shared > length or position > end:
-            raise FormatError("found an entry that reaches past its block", offset=start)
+        after = value + value_size
+        if after > end or shared > len(key):
+            raise FormatError("found an entry that reaches past its block", offset=position)
         if shared:
-            length = shared + unshared
             key = key[:shared] + contents[tail:value]
         else:
-            length = unshared
             key = contents[tail:value]
-            whole_keys.append(start)
+            whole_keys.append(position)
         add_key(key)
-        add_value(contents[value:position])
+        add_value(contents[value:after])
+        position = after
     return whole_keys
 
 

@@ -1,7 +1,8 @@
-"""A node that is read in steps: name and op first, the rest when it is asked for.
+"""What is read in steps: of a node name and op first, of a variable all but its value.
 
 Of a graph's million nodes most are only asked for what they are. A Node of a file holds its name
-and op; its other fields are empty slots, whose first use comes here and fills them.
+and op; its other fields are empty slots, whose first use comes here and fills them. So it is with
+the value of a Variable, an object that would take as long to make as the variable itself.
 """
 
 from __future__ import annotations
@@ -11,7 +12,32 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from tfartifacts.model.graphs import Node
-    from tfartifacts.model.values import Buffer
+    from tfartifacts.model.values import Buffer, TensorValue
+
+
+class ValueSource(Protocol):
+    """Where variables are stored: they were checked, and nothing here raises."""
+
+    def value(self, head: Any, entry: bytes) -> TensorValue:
+        """The value of the variable of that entry; `head` is what was read of it before."""
+        ...
+
+
+class ValueReadLater:
+    """What a Variable has besides its fields: where its value is, if that was not asked for yet."""
+
+    __slots__ = ("_entry", "_head", "_source")
+
+    # Python comes here for a slot that is empty, and for what there is no slot for.
+    if not TYPE_CHECKING:  # or every misspelled field would pass
+
+        def __getattr__(self, name: str) -> Any:
+            if name != "value":
+                kind = type(self).__name__
+                raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+            value = self._source.value(self._head, self._entry)
+            object.__setattr__(self, "value", value)
+            return value
 
 
 class NodeSource(Protocol):

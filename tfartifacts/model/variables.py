@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfartifacts.dtypes import DType
 from tfartifacts.errors import FormatError
+from tfartifacts.model.unread import ValueReadLater, ValueSource
 from tfartifacts.model.values import MappableValue, Shape, TensorValue
 from tfartifacts.records import dataclass
 
@@ -51,7 +52,7 @@ class VariableSlice:
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(ValueReadLater):
     """A checkpoint's entry: a name, a type, a shape, and elements that are read when asked for.
 
     `value` holds the elements; a partitioned variable has None there and its parts in `slices`,
@@ -170,21 +171,32 @@ class Variable:
         return variable_table([self])
 
 
-class VariableDraft:
+class VariableDraft(ValueReadLater):
     """A Variable that is being made, of which there may be a million.
 
     A frozen dataclass sets each of its fields by a call, which takes four times as long; this one
-    has the same fields, not frozen, and turns into a Variable by `draft.__class__ = Variable`.
+    has the same fields, not frozen, and turns into a Variable by `draft.__class__ = Variable`. Its
+    value is what `source` makes of `head` and `entry` when it is asked for.
     """
 
     __slots__ = Variable.__slots__
 
-    def __init__(self, name: str, dtype: DType, shape: Shape, value: TensorValue) -> None:
+    def __init__(
+        self,
+        name: str,
+        dtype: DType,
+        shape: Shape,
+        source: ValueSource,
+        head: object,
+        entry: bytes,
+    ) -> None:
         self.name = name
         self.dtype = dtype
         self.shape = shape
-        self.value = value
         self.slices = ()
+        self._source = source
+        self._head = head
+        self._entry = entry
 
 
 class Variables(dict[str, Variable]):
