@@ -6,6 +6,7 @@ entry, in slices.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 
@@ -166,15 +167,10 @@ def _alike(values: list[bytes]) -> Iterable[list[int]]:
     Those of a kernel, its bias and their optimizer's slots take turns, so that few of them stand
     behind each other.
     """
-    groups: dict[tuple[int, bytes], list[int]] = {}
+    groups: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
     for number, value in enumerate(values):
-        size = len(value)
         # Type and shape, if they are as every writer puts them; if not, it is looked at alone.
-        kind = size, value[: 4 + value[3]] if size > 3 else value
-        if (group := groups.get(kind)) is None:
-            groups[kind] = [number]
-        else:
-            group.append(number)
+        groups[len(value), value[: 4 + value[3]] if len(value) > 3 else value].append(number)
     return groups.values()
 
 
