@@ -537,6 +537,29 @@ def test_a_linked_file_is_checked_as_a_copied_one(export: Path, tmp_path: Path) 
     assert data.read_bytes() == content
 
 
+def test_a_linked_file_is_not_read_where_that_is_asked_for(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = files.stream_range
+
+    def noted(path: str, offset: int, size: int) -> Iterator[memoryview]:
+        read.append(path)
+        yield from real(path, offset, size)
+
+    tfa.save(back(export), tmp_path / "copied" / "model")
+    monkeypatch.setattr(tensor_data, "stream_range", noted)
+    saved = tfa.save(back(export), tmp_path / "linked" / "model", link="hard", reads_linked=False)
+    assert read == []
+    assert saved.notes[1].startswith("the data files that are shared were not read")
+    assert contents(tmp_path / "linked") == contents(tmp_path / "copied")
+
+
+def test_unread_wants_a_link(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["convert", str(export), "somewhere", "--unread"]) == 2
+    assert "found --unread, expected it with --link" in capsys.readouterr().err
+
+
 def test_a_hard_linked_file_is_read_once(
     export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

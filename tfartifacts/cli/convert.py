@@ -27,6 +27,7 @@ from tfartifacts.cli.writing import (
     LinkFiles,
     MaxToKeep,
     Overwrite,
+    Unread,
     UpdateState,
     Writing,
 )
@@ -130,6 +131,7 @@ def convert(
     update_state: UpdateState = False,
     max_to_keep: MaxToKeep = None,
     link: LinkFiles = None,
+    unread: Unread = False,
     dry_run: DryRun = False,
     check: Annotated[
         bool,
@@ -177,6 +179,8 @@ def convert(
 
     if feed and not check:
         raise ConversionError("found --feed, expected it with --check")
+    if unread and link is None:
+        raise ConversionError("found --unread, expected it with --link")
     if check and dry_run:
         raise ConversionError("found --check with --dry-run: what is not written cannot be run")
     key, options = read_options(
@@ -195,7 +199,16 @@ def convert(
         follow_external=follow_external,
         tags=None if tag is None else split(tag),
     )
-    writing = Writing(overwrite, update_state, max_to_keep, link, dry_run, quiet=as_json, jobs=jobs)
+    writing = Writing(
+        overwrite,
+        update_state,
+        max_to_keep,
+        link,
+        dry_run,
+        quiet=as_json,
+        jobs=jobs,
+        unread=unread,
+    )
     opened: list[Artifact] = []
     checks: list[Check] = []
 

@@ -56,6 +56,14 @@ LinkFiles = Annotated[
         show_default=False,
     ),
 ]
+Unread = Annotated[
+    bool,
+    Option(
+        "--unread",
+        help="With --link: do not read the data files that are linked. Their checksums stay as "
+        "they are stored and are not compared; the size of the data costs no time.",
+    ),
+]
 DryRun = Annotated[
     bool, Option("--dry-run", help="Say which files would be written; write nothing.")
 ]
@@ -72,6 +80,7 @@ class Writing:
     dry_run: bool = False
     quiet: bool = False
     jobs: int | None = None
+    unread: bool = False
 
     def save(self, source: str, destination: str, make: Callable[[], Made]) -> tuple[Made, Saved]:
         """What `make` made of the source, written to the destination.
@@ -92,6 +101,7 @@ class Writing:
                     update_state=self.update_state,
                     max_to_keep=self.max_to_keep,
                     link=None if self.link is None else self.link.value,
+                    reads_linked=not self.unread,
                     dry_run=self.dry_run,
                     progress=progress if progress.wanted else None,
                     jobs=self.jobs,

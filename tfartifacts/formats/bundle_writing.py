@@ -113,6 +113,8 @@ def write_bundle(
     prefix: str,
     create: Callable[[str], AbstractContextManager[Sink]],
     link: Callable[[str, str], Sink | None] | None = None,
+    *,
+    reads_linked: bool = True,
 ) -> Written:
     """Write data files and index of a checkpoint, whatever its format, as V2 on little-endian.
 
@@ -120,7 +122,8 @@ def write_bundle(
     source's data file, so that a bundle TensorFlow wrote comes out byte for byte. Every value's
     stored checksum is compared on the way. Where a data file would come out as it is, `link` may
     make the second path another name of the first, and then gives what takes the bytes: they are
-    read all the same, and checked like what is copied. See refuse_unwritable for what comes first.
+    read all the same, and checked like what is copied, unless not `reads_linked`: then sizes and
+    checksums are taken as they are stored. See refuse_unwritable for what comes first.
     """
     _refuse_empty_shards(checkpoint)
     num_shards = written_shards(checkpoint)
@@ -133,7 +136,8 @@ def write_bundle(
         source = None if link is None else _carried_whole(checkpoint, in_shard)
         linked = None if link is None or source is None else link(source, path)
         with create(path) if linked is None else nullcontext(linked) as sink:
-            sizes = [_write_value(value, sink) for _, value in in_shard]
+            write = _write_value if linked is None or reads_linked else _as_stored
+            sizes = [write(value, sink) for _, value in in_shard]
         offset = 0
         for (key, value), (size, crc) in zip(in_shard, sizes, strict=True):
             entries.append((key, encode_entry(value, shard, offset, size, crc)))
@@ -303,6 +307,12 @@ def _parts(variable: Variable) -> list[tuple[Extents | None, TensorValue]]:
     if variable.value is not None:
         return [(None, variable.value)]
     return [(part.extents, part.value) for part in variable.slices]
+
+
+def _as_stored(value: TensorValue, _: Sink) -> tuple[int, int]:
+    location = value.location
+    assert location is not None  # what is linked lies in a data file
+    return location.size, location.crc32c
 
 
 def _write_value(value: TensorValue, sink: Sink) -> tuple[int, int]:

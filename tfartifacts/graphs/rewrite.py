@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfartifacts.dtypes import STRING, DType
-from tfartifacts.model.graphs import Constant, Function, Graph, Node, node_names, node_ops
+from tfartifacts.model.graphs import (
+    Constant,
+    Function,
+    Graph,
+    Node,
+    node_devices,
+    node_names,
+    node_ops,
+)
 from tfartifacts.records import replace
 
 
@@ -27,9 +35,13 @@ def clear_devices(graph: Graph) -> Graph:
 
 
 def _without_devices(nodes: Sequence[Node]) -> Sequence[Node]:
-    if not any(node.device for node in nodes):
+    placed = [bool(device) for device in node_devices(nodes)]
+    if not any(placed):
         return nodes
-    return tuple(replace(node, device="") if node.device else node for node in nodes)
+    return tuple(
+        replace(node, device="") if is_placed else node
+        for node, is_placed in zip(nodes, placed, strict=True)
+    )
 
 
 OLD_RESTORE_OPS = frozenset({"Restore", "RestoreSlice"})

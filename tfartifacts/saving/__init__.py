@@ -58,6 +58,7 @@ def save(
     update_state: bool = False,
     max_to_keep: int | None = None,
     link: str | None = None,
+    reads_linked: bool = True,
     dry_run: bool = False,
     progress: Progress | None = None,
     jobs: int | None = None,
@@ -74,7 +75,9 @@ def save(
     keeping its other entries, of which `max_to_keep` leaves the newest; no checkpoint is deleted.
     `link` avoids copies of files that stay as they are: "reflink" shares blocks where the file
     system can, "hard" makes hard links where it cannot. A hard link is the source's own file: a
-    program that writes into it, instead of replacing it, changes the result as well.
+    program that writes into it, instead of replacing it, changes the result as well. Data files
+    that are linked are read and checked like others, unless not `reads_linked`: then the result
+    is as sound as its source, in a time that does not grow with it.
     `dry_run` writes nothing and gives what would be written. `progress` is told how far it is.
     `jobs` threads (None: one for each processor) check what was written; with more than one, the
     disk takes large files while they are written and checked.
@@ -87,7 +90,9 @@ def save(
         raise ConversionError(f"found link {link!r}, expected one of {', '.join(LINKS)}")
     destination = path_to_write(path)
     refuse_source(artifact, destination, overwrite=overwrite)
-    options = Options(overwrite, update_state, max_to_keep, link, dry_run, progress, jobs)
+    options = Options(
+        overwrite, update_state, max_to_keep, link, reads_linked, dry_run, progress, jobs
+    )
     left = () if dry_run else clear(artifact, destination)
     with noticing_changes(source_files(artifact)):
         saved = _save(artifact, destination, options)

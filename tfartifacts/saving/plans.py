@@ -31,6 +31,7 @@ class Options:
     update_state: bool = False
     max_to_keep: int | None = None
     link: str | None = None
+    reads_linked: bool = True
     dry_run: bool = False
     progress: Progress | None = None
     jobs: int | None = None

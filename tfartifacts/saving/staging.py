@@ -71,7 +71,9 @@ def _write_and_check(
     written: Written = {}
     if plan.checkpoint is not None:
         make_folder(os.path.dirname(prefix))
-        written = write_bundle(plan.checkpoint, prefix, create, may_link)
+        written = write_bundle(
+            plan.checkpoint, prefix, create, may_link, reads_linked=options.reads_linked
+        )
     copied: dict[str, int] = {}
     for name, file in plan.copies:
         target = os.path.join(folder, *name.split("/"))
@@ -85,7 +87,9 @@ def _write_and_check(
                 sink.write(batch)
     meter.start("checking")
     if plan.checkpoint is not None:
-        own = [path for path, how in linked.items() if how == "hard link"]
+        own = [
+            path for path, how in linked.items() if how == "hard link" or not options.reads_linked
+        ]
         check_bundle(prefix, written, meter.add, options.jobs, own)
     for name, file in plan.copies:
         target = os.path.join(folder, *name.split("/"))
@@ -94,7 +98,7 @@ def _write_and_check(
     for name, message in plan.messages.items():
         check_message(os.path.join(folder, name), message)
         meter.add(message.size)
-    return _link_notes(options.link, linked)
+    return _link_notes(options, linked)
 
 
 def check_message(path: str, message: Message) -> None:
@@ -113,16 +117,24 @@ def check_message(path: str, message: Message) -> None:
         message.read(data)
 
 
-def _link_notes(wanted: str | None, linked: dict[str, str]) -> tuple[str, ...]:
-    if wanted is None:
+_UNREAD = (
+    "the data files that are shared were not read, their checksums not compared; tfartifacts "
+    "verify does that"
+)
+
+
+def _link_notes(options: Options, linked: dict[str, str]) -> tuple[str, ...]:
+    if options.link is None:
         return ()
     if not linked:
         return ("nothing was linked: the file system cannot, or no file stays as it is",)
+    unread = () if options.reads_linked else (_UNREAD,)
     if "hard link" not in linked.values():
-        return (f"shares the blocks of {len(linked)} of the source's files (reflink)",)
+        return (f"shares the blocks of {len(linked)} of the source's files (reflink)", *unread)
     return (
         f"shares {len(linked)} of the source's files (hard links): what is written into one of the "
         "two is in both",
+        *unread,
     )
 
 
