@@ -56,9 +56,9 @@ def _whole(setting: Setting) -> Case:
 
 
 def _links(setting: Setting) -> Case:
-    ours = "convert --link hard"
+    ours = "convert --link hard --unread"
     out = setting.result("linked")
-    step = convert(setting.adam_prefix, out, "--keep-training-graph", "--link", "hard")
+    step = convert(setting.adam_prefix, out, "--keep-training-graph", "--link", "hard", "--unread")
     limits = (Limit(ours, None, 0.15), Limit(ours, None, 40 * _MIB, PEAK))
     return Case(
         "convert-links",

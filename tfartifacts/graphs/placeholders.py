@@ -136,6 +136,8 @@ def with_shapes(graph: Graph, shapes: Mapping[str, PartialShape]) -> tuple[Graph
     Raises NameNotFoundError for a tensor that is not there, ConversionError for one that is named
     twice, and for a shape that a placeholder's default does not have.
     """
+    if not shapes:
+        return graph, ()
     wanted: dict[str, PartialShape] = {}
     refined = True
     for name, shape in shapes.items():
@@ -149,14 +151,14 @@ def with_shapes(graph: Graph, shapes: Mapping[str, PartialShape]) -> tuple[Graph
     for node in graph.nodes:
         attrs = node.attrs
         is_wanted = node.op in PLACEHOLDER_OPS and f"{node.name}:0" in wanted
-        if wanted and "_output_shapes" in attrs and (is_wanted or not refined):
+        if "_output_shapes" in attrs and (is_wanted or not refined):
             attrs = only_these(attrs, {name for name in attrs if name != "_output_shapes"})
         if is_wanted:
             new = wanted[f"{node.name}:0"]
             attrs = {**attrs, "shape": UnknownShape() if new is None else TensorShape(new)}
         nodes.append(node if attrs is node.attrs else replace(node, attrs=attrs))
     if refined:
-        return (graph if not wanted else replace(graph, nodes=tuple(nodes))), ()
+        return replace(graph, nodes=tuple(nodes)), ()
     note = f"other shapes may follow from those of {', '.join(wanted)}: they are left to TensorFlow"
     return replace(graph, nodes=tuple(nodes)), (note,)
 
