@@ -2,6 +2,8 @@
 
 import sys
 
+# The protobuf library checks the nodes of large graphs: no import is timed, here as there.
+from google.protobuf import descriptor_pool, message_factory, unknown_fields  # noqa: F401
 from timing import SMALL_META, expect, timed
 
 import tfartifacts as tfa
