@@ -97,6 +97,31 @@ def test_any_number_of_threads_gives_the_same(
     assert comparisons[0] == comparisons[1]
 
 
+@pytest.mark.parametrize("most", [0, 1])
+def test_where_threads_cannot_be_started_the_work_is_done(
+    most: int, checkpoint: tfa.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+    left = [most]
+
+    def limited(thread: threading.Thread) -> None:
+        if left[0] == 0:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    expected = tfa.statistics(checkpoint, jobs=1)
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    for work in (
+        lambda: tfa.save(checkpoint, tmp_path / "m", jobs=3).files,
+        lambda: tfa.export(checkpoint, tmp_path / "m.safetensors", jobs=3),
+        lambda: tfa.statistics(checkpoint, jobs=3) == expected,
+        lambda: tfa.verify(tmp_path / "m", jobs=3).is_clean,
+    ):
+        left[0] = most
+        assert work()
+
+
 def test_with_one_job_there_is_no_thread(
     checkpoint: tfa.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,19 @@ def test_positions_of_nodes_are_those_of_a_sequence(how: str) -> None:
             nodes[position]
 
 
+@pytest.mark.parametrize("part", [slice(None, None, -1), slice(5, 2, -1), slice(2, 9), slice(0, 0)])
+def test_any_part_of_the_nodes_is_pickled(part: slice) -> None:
+    fields = [
+        put_bytes(1, put_text(1, f"n{n}") + put_text(2, "Op") + put_text(3, f"i{n}"))
+        for n in range(9)
+    ]
+    nodes = scan(b"".join(fields)).nodes[part]
+    copies = pickle.loads(pickle.dumps(nodes))
+    assert [(node.name, node.inputs) for node in copies] == [
+        (node.name, node.inputs) for node in nodes
+    ]
+
+
 def test_damage_is_told_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     data = b"".join(usual(number) for number in range(200)) + put_bytes(4, b"\x08\x16")
     chance = random.Random(5)

@@ -8,6 +8,8 @@ import inspect
 import pickle
 import subprocess
 import sys
+import typing
+import typing as t
 from typing import Any, ClassVar
 
 import pytest
@@ -165,6 +167,18 @@ def test_frozen_ones_take_no_new_attributes() -> None:
     # The standard library's with slots raise a TypeError instead, before Python 3.12.
     with pytest.raises(dataclasses.FrozenInstanceError):
         Base("a").unknown = 1  # type: ignore[attr-defined]
+
+
+def test_class_variables_are_told_by_their_text() -> None:
+    @records.dataclass
+    class Made:
+        a: int
+        b: typing.ClassVar[int] = 1
+        c: t.ClassVar = 2
+        d: list[int] = records.field(default_factory=list)
+
+    assert repr(Made(5)).endswith("Made(a=5, d=[])")
+    assert str(inspect.signature(Made)) == "(a: 'int', d: 'list[int]' = <factory>) -> None"
 
 
 def test_that_refers_to_itself_is_shown() -> None:

@@ -94,6 +94,56 @@ def test_files_that_are_written_at_once_ask_for_no_more_room_than_one(
     assert LARGE < sum(asked) <= 256 << 20
 
 
+def test_of_a_disk_that_is_nearly_full_little_room_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    free = os.statvfs_result((4096, 4096, 0, 0, 40 << 8, 0, 0, 0, 0, 255))  # 40 MiB
+    monkeypatch.setattr(os, "fstatvfs", lambda _: free)
+    monkeypatch.setattr(
+        syncing,
+        "_call",
+        lambda name, _, *numbers: asked.append(numbers[2]) if name == "fallocate" else None,
+    )
+    write(tmp_path / "one", 40)
+    assert asked
+    assert max(asked) <= 10 << 20
+    asked.clear()
+    with Syncing() as several, ExitStack() as stack:
+        files = [new_file(str(tmp_path / f"{number}"), several) for number in range(2)]
+        for sink in [stack.enter_context(file) for file in files]:
+            sink.write(bytes(2 * LARGE))
+    assert asked == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_room_is_given_back_before_the_disk_is_full(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_some = os.write
+    sizes: list[int] = []
+
+    def full(descriptor: int, data: Any) -> int:
+        blocks = os.stat(tmp_path / "one").st_blocks * 512
+        if sizes == [] and os.path.getsize(tmp_path / "two") > LARGE // 2:
+            sizes.append(blocks)
+            raise OSError(number, "full")
+        if len(sizes) == 1:
+            sizes.append(blocks)
+        return write_some(descriptor, data)
+
+    with Syncing() as both, ExitStack() as stack:
+        one, two = (stack.enter_context(new_file(str(tmp_path / n), both)) for n in ("one", "two"))
+        one.write(PIECE * 12)
+        monkeypatch.setattr(os, "write", full)
+        two.write(PIECE * 7)
+        one.write(PIECE * 60)
+    before, after = sizes
+    assert before > 16 * len(PIECE) > after
+    assert (tmp_path / "one").read_bytes() == PIECE * 72
+    assert (tmp_path / "two").read_bytes() == PIECE * 7
+
+
 def test_a_file_that_is_not_large_starts_no_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

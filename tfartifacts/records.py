@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FIELDS = "__record_fields__"
-_MISSING = object()
+
+
+class _Missing:
+    """What stands for no value; as the standard library shows a default that is made."""
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_MISSING = _Missing()
 
 
 class _Field:
@@ -115,7 +124,7 @@ def _dataclass(
 def _own_fields(cls: type[Any], kw_only: bool) -> dict[str, _Field]:
     own = {}
     for name, annotation in cls.__annotations__.items():
-        if str(annotation).startswith(("ClassVar", "typing.ClassVar")):
+        if str(annotation).partition("[")[0].rpartition(".")[2] == "ClassVar":
             continue
         value = cls.__dict__.get(name, _MISSING)
         item = value if isinstance(value, _Field) else _Field(value, _MISSING, True, True, True)

@@ -29,7 +29,7 @@ from tfartifacts.formats.tensor_checks import (
     parts_of,
     require_checksum,
 )
-from tfartifacts.model.jobs import usual_jobs
+from tfartifacts.model.jobs import started, usual_jobs
 from tfartifacts.model.values import Progress
 from tfartifacts.records import dataclass, field
 from tfartifacts.storage.files import opened, read_into
@@ -157,9 +157,10 @@ def read_all(files: Sequence[DataFile], jobs: int | None, progress: Progress | N
     workers = [_Worker(files, lock, lambda: None) for _ in range(jobs)]
     threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
+        running = started(threads)
+        if not running:
+            workers[0].run()
+        for thread in running:
             while thread.is_alive():
                 thread.join(_TELL_EVERY)
                 tell()

@@ -60,7 +60,7 @@ class BundleTensor:
         return isinstance(other, BundleTensor) and self._stored() == other._stored()
 
     def __hash__(self) -> int:
-        return hash(self._entry)
+        return hash((self.dtype, self.shape, self.place))
 
     @property
     def dtype(self) -> DType:

@@ -126,7 +126,7 @@ class EncodedNodes(Sequence[Node]):
         # The buffer is the whole file's: nodes are pickled with their own part of it.
         table = self._table
         first = min(self._positions, default=0)
-        last = max((payload_of(self._buffer, last)[1] for last in self._positions[-1:]), default=0)
+        last = payload_of(self._buffer, max(self._positions))[1] if self._positions else 0
         positions = [position - first for position in self._positions]
         own = NodeTable(positions, table.names, table.ops, table.usual)
         buffer = bytes(self._buffer[first:last])

@@ -105,6 +105,7 @@ class StoredTensor:
                 with located(self.file, self.offset):
                     require_checksum(mask(crc), self.crc32c)
             data = mapped(self.file, descriptor)
+            check_range(self.file, self.offset, self.size, len(data))
         count = prod(self.shape)
         elements: Any = np.frombuffer(data, dtype.to_numpy(), count, self.offset)
         return shaped(elements, self.shape)

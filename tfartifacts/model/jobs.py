@@ -26,6 +26,16 @@ def usual_jobs() -> int:
     return max(1, min(usable, MOST_JOBS))
 
 
+def started(threads: Sequence[threading.Thread]) -> Sequence[threading.Thread]:
+    """Those of the threads that could be started: a limit may allow some of them, or none."""
+    for number, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError:
+            return threads[:number]
+    return threads
+
+
 def side_by_side(
     function: Callable[[T], R],
     items: Sequence[T],
@@ -64,10 +74,9 @@ def side_by_side(
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
+        for thread in started(threads):
             thread.join()
+        work()  # nothing is left, but where no thread could be started
     finally:
         left.clear()
         for thread in threads:

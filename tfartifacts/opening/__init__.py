@@ -46,6 +46,8 @@ def open_artifact(
 
     Metadata is read and checked now, so that it cannot fail later; values of variables are read
     when asked for, as are a checkpoint's graph and object graph. Nothing is executed or written.
+    A graph above 64 MiB is mapped: do not cut its file off or write it anew in its place while it
+    is in use, which ends the process; replacing or removing it does no harm.
     A state file's path that leads out of its folder is followed only with `follow_external`.
 
     Raises PathNotFoundError, NotThisFormatError (naming what the file is), UnsupportedError,

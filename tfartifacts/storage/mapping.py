@@ -1,9 +1,10 @@
 """Large files as bytes that are read where they are touched.
 
 A graph's constants may be most of its file, and most commands look at none. A mapped file takes
-memory for what is read of it, and gives that back when it is let go. What is small is read: that is
-as fast, and safe from whoever cuts the file off meanwhile, which ends a process that has it mapped
-(SIGBUS). TensorFlow replaces the files of graphs, it does not write into them.
+memory for what is read of it, and gives that back when it is let go. But whoever cuts the file off
+meanwhile, or writes it anew in its place, as TensorFlow's freeze_graph and its SavedModelBuilder of
+TensorFlow 1 do, ends a process that has it mapped (SIGBUS). So only files are mapped that are too
+large to be held: graphs without large constants are read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 from tfartifacts.model.values import Buffer
 from tfartifacts.storage.files import opened, read_file
 
-SMALL = 1 << 20  # bytes
+SMALL = 1 << 26  # bytes
 
 
 class MappedFile(mmap.mmap):

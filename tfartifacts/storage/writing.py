@@ -13,6 +13,7 @@ from tfartifacts.model.values import Buffer, Sink
 from tfartifacts.storage.files import opened
 from tfartifacts.storage.mapping import let_go
 from tfartifacts.storage.syncing import (
+    NO_ROOM,
     Growing,
     Syncing,
     close_quietly,
@@ -43,16 +44,24 @@ class _FileSink:
         view = memoryview(data)
         try:
             while view:
-                count = os.write(self._descriptor, view[:_PIECE])
+                count = self._write(view[:_PIECE])
                 self._growing.wrote(count)
                 view = view[count:]
         except OSError as error:
             raise write_error(self._path, error) from None
 
+    def _write(self, piece: memoryview) -> int:
+        try:
+            return os.write(self._descriptor, piece)
+        except OSError as error:
+            if error.errno in NO_ROOM and self._syncing.give_back_room():
+                return os.write(self._descriptor, piece)
+            raise
+
     def finish(self) -> None:
         """Nothing follows: sync and close it, a large one beside what comes next."""
         try:
-            self._growing.give_back()
+            self._growing.end()
         except OSError as error:
             raise write_error(self._path, error) from None
         self._is_open = False
@@ -60,6 +69,8 @@ class _FileSink:
         close(self._path, self._descriptor)
 
     def give_up(self) -> None:
+        if self._growing in self._syncing.growing:
+            self._syncing.growing.remove(self._growing)
         if self._is_open and self._growing.is_large:
             self._syncing.sync(self._path, self._descriptor)  # where it is in use still
         elif self._is_open:
