@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring.figures import cost
 from benchmarks.measuring.results import Curve
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which differ for the colour-blind too; dark enough on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#7A6A00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, and sharp at any size
     "svg.hashsalt": "tfartifacts",  # the same figures give the same file
     "font.family": "sans-serif",

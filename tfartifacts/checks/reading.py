@@ -29,14 +29,13 @@ from tfartifacts.formats.tensor_checks import (
     parts_of,
     require_checksum,
 )
-from tfartifacts.model.jobs import started, usual_jobs
+from tfartifacts.model.jobs import WORTH_THREADS, started, usual_jobs
 from tfartifacts.model.values import Progress
 from tfartifacts.records import dataclass, field
 from tfartifacts.storage.files import opened, read_into
 
 _SMALL = PART // 4  # bytes; what is not larger is read together with what follows
 _SHARE = 64 << 20  # bytes; putting two checksums together takes as long as reading 4 MiB
-_WORTH_THREADS = 4 << 20  # bytes; fewer are read before threads have started
 _TELL_EVERY = 0.1  # seconds
 _ZEROS = bytes(PART)
 _END = itemgetter(1)
@@ -150,7 +149,7 @@ def read_all(files: Sequence[DataFile], jobs: int | None, progress: Progress | N
         if progress is not None:
             progress("verifying", sum(worker.done for worker in workers), total)
 
-    if jobs == 1 or total < _WORTH_THREADS:
+    if jobs == 1 or total < WORTH_THREADS:
         workers = [_Worker(files, lock, tell)]
         workers[0].run()
         return

@@ -35,13 +35,12 @@ from tfartifacts.formats.versions import write_versions
 from tfartifacts.formats.wire import put_bytes, put_integer
 from tfartifacts.model.checkpoints import BUNDLE_VERSIONS, Checkpoint
 from tfartifacts.model.graphs import Versions
-from tfartifacts.model.jobs import side_by_side
+from tfartifacts.model.jobs import WORTH_THREADS, side_by_side
 from tfartifacts.model.placing import PlacedValue
 from tfartifacts.model.values import Sink, TensorValue
 from tfartifacts.model.variables import Variable
 from tfartifacts.storage.files import describe_file
 
-_WORTH_THREADS = 4 << 20  # bytes; fewer are read before threads have started
 _MOST_SHARED = 100  # values at one place; a model may share one among its variables
 
 # The bytes and masked checksum of each tensor that was written, by its key in the table.
@@ -235,9 +234,7 @@ def check_bundle(
         for piece in value.stored():
             progress(len(piece))
 
-    side_by_side(
-        check, list(found.values()), jobs, lambda value: value.nbytes, least=_WORTH_THREADS
-    )
+    side_by_side(check, list(found.values()), jobs, lambda value: value.nbytes, least=WORTH_THREADS)
 
 
 def _tensors_by_shard(checkpoint: Checkpoint) -> dict[int, list[tuple[bytes, TensorValue]]]:

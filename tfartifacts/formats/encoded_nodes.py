@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 from tfartifacts.errors import located
-from tfartifacts.formats.node_def import EncodedAttrs, NodeFields, Span, read_device, read_tail
+from tfartifacts.formats.node_def import EncodedAttrs, NodeFields, read_device, read_tail
 from tfartifacts.formats.node_scan import NodeTable, Run, payload_of, positions_in
-from tfartifacts.formats.wire import LENGTH_DELIMITED, varint
+from tfartifacts.formats.wire import LENGTH_DELIMITED, Span, varint
 from tfartifacts.model.graphs import Node
 from tfartifacts.model.unread import unread_node, unread_nodes
 from tfartifacts.model.values import Buffer

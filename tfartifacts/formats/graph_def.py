@@ -15,13 +15,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tfartifacts.errors import FormatError, located
 from tfartifacts.formats.encoded_nodes import EncodedNodes
-from tfartifacts.formats.node_def import Span, encode_node
+from tfartifacts.formats.node_def import encode_node
 from tfartifacts.formats.node_scan import scan_nodes
 from tfartifacts.formats.op_defs import read_op_def
 from tfartifacts.formats.versions import read_versions, write_versions
 from tfartifacts.formats.wire import (
     Message,
     Part,
+    Span,
     put_bytes,
     put_message,
     put_text,

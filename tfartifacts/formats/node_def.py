@@ -16,6 +16,7 @@ from tfartifacts.formats.attr_values import encode_attr, read_attr
 from tfartifacts.formats.tensor_proto import EncodedTensor
 from tfartifacts.formats.wire import (
     Message,
+    Span,
     fields,
     put_bytes,
     put_entry,
@@ -26,8 +27,6 @@ from tfartifacts.formats.wire import (
 from tfartifacts.model.graphs import Node
 from tfartifacts.model.values import Buffer
 from tfartifacts.records import replace
-
-Span = tuple[int, int]
 
 
 class EncodedAttrs(Mapping[str, Any]):

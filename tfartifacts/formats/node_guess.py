@@ -13,12 +13,11 @@ import re
 from tfartifacts.formats.node_check import names_and_ops, worth_it
 from tfartifacts.formats.wire import LENGTH_DELIMITED, read_varint
 from tfartifacts.model.values import Buffer
-from tfartifacts.storage.mapping import let_go
+from tfartifacts.storage.mapping import IN_MEMORY, let_go
 
 _AT_ONCE = 1 << 16  # bytes of nodes; what is made of them fits where the last ones were
 _MOST_GUESSES = 4
 _SAMPLE = 256  # nodes by which it is told how many there are
-_IN_MEMORY = 1 << 25  # bytes of a mapped file
 
 
 def take_nodes(
@@ -36,7 +35,7 @@ def take_nodes(
         if after == start:
             break
         start = after
-        if start - looked_at > _IN_MEMORY:
+        if start - looked_at > IN_MEMORY:
             let_go(buffer)
             looked_at = start
     return start

@@ -12,12 +12,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from tfartifacts.errors import FormatError
-from tfartifacts.formats.node_def import NodeFields, Span
+from tfartifacts.formats.node_def import NodeFields
 from tfartifacts.formats.wire import (
     BYTES_OF_FIELD,
     LENGTH_DELIMITED,
     Field,
     Message,
+    Span,
     fields,
     most_fields,
     read_varint,
@@ -25,12 +26,11 @@ from tfartifacts.formats.wire import (
 )
 from tfartifacts.model.collecting import not_collecting
 from tfartifacts.model.values import Buffer
-from tfartifacts.storage.mapping import let_go
+from tfartifacts.storage.mapping import IN_MEMORY, let_go
 
 _AT_ONCE = 1 << 16  # bytes of nodes; what is made of them fits where the last ones were
 LARGE = 1 << 18  # bytes; what is smaller has not so many nodes that they were checked at once
 _FEW = 32  # nodes; a run of fewer is looked at one by one
-_IN_MEMORY = 1 << 25  # bytes of a mapped file
 
 
 # Nodes whose fields touch: the first, the one after the last; the start and end of all.
@@ -147,9 +147,9 @@ class _Finder:
         head_end = min(end, len(self.buffer) - 2)
         while position < end:
             begun, run_start = len(self.positions), position
-            position = self._find_run(position, min(head_end, position + _IN_MEMORY))
+            position = self._find_run(position, min(head_end, position + IN_MEMORY))
             self._add_run(begun, run_start, position)
-            if position - run_start >= _IN_MEMORY:
+            if position - run_start >= IN_MEMORY:
                 let_go(self.buffer)
             elif position < end:
                 position = self._find_other(position)
@@ -217,7 +217,7 @@ def _check_at_once(buffer: Buffer, table: NodeTable, many: bool, others: int) ->
             position, start = after, end
             if start >= looked_at:
                 let_go(buffer)
-                looked_at = start + _IN_MEMORY
+                looked_at = start + IN_MEMORY
 
 
 def _check_each(buffer: Buffer, positions: range, table: NodeTable) -> None:

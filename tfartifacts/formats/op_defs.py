@@ -13,10 +13,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from tfartifacts.dtypes import dtype_from_number
 from tfartifacts.errors import located
-from tfartifacts.formats.wire import Message, put_bytes
+from tfartifacts.formats.wire import Message, Span, put_bytes
 from tfartifacts.model.graphs import Argument, OpDef
-
-Span = tuple[int, int]
 
 
 class EncodedOpDefs(Mapping[str, OpDef]):

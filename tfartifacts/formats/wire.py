@@ -34,6 +34,9 @@ VARINT, FIXED64, LENGTH_DELIMITED, GROUP_START, GROUP_END, FIXED32 = range(6)
 _CONTINUED = bytes(range(0x80, 0x100))
 _OVERLONG = re.compile(rb"[\x80-\xff]{10}")
 
+# Where a part of a buffer begins and ends.
+Span = tuple[int, int]
+
 # One field: number, wire type, integer value (0 if length-delimited), start of the field,
 # start and end of the payload.
 Field = tuple[int, int, int, int, int, int]

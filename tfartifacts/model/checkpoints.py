@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tfartifacts.model.values import Array
     from tfartifacts.model.variables import Variable
 
-_WORTH_THREADS = 4 << 20  # bytes; fewer are read before threads have started
 
 # What every TensorFlow so far writes (tensor_bundle.h, kTensorBundleVersion).
 BUNDLE_VERSIONS = Versions(producer=1)
@@ -185,7 +184,7 @@ class Checkpoint:
         See Variable.view. `jobs` threads compare checksums (None: one for each processor). Raises
         as Variable.read, for the first variable of which that is to be told.
         """
-        from tfartifacts.model.jobs import side_by_side
+        from tfartifacts.model.jobs import WORTH_THREADS, side_by_side
 
         variables = list(self.variables.values())
         arrays = side_by_side(
@@ -193,7 +192,7 @@ class Checkpoint:
             variables,
             jobs if check else 1,
             lambda variable: variable.nbytes,
-            least=_WORTH_THREADS,
+            least=WORTH_THREADS,
         )
         return {variable.name: array for variable, array in zip(variables, arrays, strict=True)}
 

@@ -15,6 +15,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_JOBS = 8  # more threads than that wait for memory, or the disk
+WORTH_THREADS = 4 << 20  # bytes; fewer are read before threads have started
 
 
 def usual_jobs() -> int:

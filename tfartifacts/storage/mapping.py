@@ -16,6 +16,7 @@ from tfartifacts.model.values import Buffer
 from tfartifacts.storage.files import opened, read_file
 
 SMALL = 1 << 26  # bytes
+IN_MEMORY = 1 << 25  # bytes that who walks through a mapped file reads before letting go
 
 
 class MappedFile(mmap.mmap):

@@ -33,7 +33,7 @@ from tfartifacts.weights.roles import Role, variable_roles
 from tfartifacts.weights.statistics import nothing_selected
 
 PARTS = ("variables", *GRAPH_PARTS)
-_WORTH_THREADS = 1 << 22  # elements
+_WORTH_ELEMENTS = 1 << 22  # elements
 
 Change = Literal["added", "removed", "renamed", "retyped", "reshaped", "changed", "unreadable"]
 
@@ -295,7 +295,7 @@ def _compare_variables(
             return VariableDifference(before, after, role)
         return _compare(before, after, role, how, values, tolerance, may_trust)
 
-    return tuple(side_by_side(compare, pairings, jobs, _work_of, least=_WORTH_THREADS)), others
+    return tuple(side_by_side(compare, pairings, jobs, _work_of, least=_WORTH_ELEMENTS)), others
 
 
 # A variable of A, one of B, their role, and how they were found.

@@ -32,7 +32,7 @@ from tfartifacts.weights.roles import Role, variable_roles
 # In the order in which they are told.
 ROLES: tuple[Role, ...] = ("model", "average", "optimizer", "bookkeeping", "copy")
 
-_WORTH_THREADS = 1 << 22  # elements
+_WORTH_ELEMENTS = 1 << 22  # elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def _in_threads(
     def of(item: tuple[Variable, Role]) -> VariableStatistics:
         return variable_statistics(*item, quantiles=quantiles)
 
-    return side_by_side(of, work, jobs, lambda item: item[0].num_elements, least=_WORTH_THREADS)
+    return side_by_side(of, work, jobs, lambda item: item[0].num_elements, least=_WORTH_ELEMENTS)
 
 
 def _together(role: str, results: Sequence[VariableStatistics]) -> RoleStatistics:
